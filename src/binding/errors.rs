@@ -1,0 +1,49 @@
+//! Core errors as JavaScript errors: `instanceof Error`, with `code`, `retryable` and `cause`.
+
+use crate::core::error::Error;
+use napi::bindgen_prelude::{JsObjectValue, JsValue, Object, PromiseRaw, ToNapiValue};
+use napi::{Env, Status, Unknown};
+use std::future::Future;
+
+/// An error whose `code` is ours. Thrown or rejected with, JavaScript receives the very object that is built here.
+pub fn to_js(env: &Env, error: Error) -> napi::Error {
+    match build(env, &error) {
+        Ok(object) => napi::Error::from(object),
+        // The environment is going down; nobody will look at it.
+        Err(failure) => failure,
+    }
+}
+
+fn build<'env>(env: &'env Env, error: &Error) -> napi::Result<Unknown<'env>> {
+    let mut object = plain(env, &error.message)?;
+    object.set_named_property("code", error.code.as_str())?;
+    object.set_named_property("retryable", error.code.retryable())?;
+    if let Some(fault) = &error.fault {
+        let mut cause = plain(env, &fault.to_string())?;
+        cause.set_named_property("code", fault.class())?;
+        object.set_named_property("cause", cause)?;
+    }
+    Ok(object.to_unknown())
+}
+
+fn plain<'env>(env: &'env Env, message: &str) -> napi::Result<Object<'env>> {
+    env.create_error(napi::Error::new(Status::GenericFailure, message))
+}
+
+/// Runs `future` off the event loop and settles a promise with what `to_value` makes of it on the JavaScript thread.
+pub fn promise<'env, T, V>(
+    env: &'env Env,
+    future: impl Future<Output = Result<T, Error>> + Send + 'static,
+    to_value: impl FnOnce(&'env Env, T) -> napi::Result<V> + 'static,
+) -> napi::Result<PromiseRaw<'env, V>>
+where
+    T: Send + 'static,
+    V: ToNapiValue,
+{
+    env.spawn_future_with_callback(async move { Ok(future.await) }, move |env, outcome| {
+        match outcome {
+            Ok(value) => to_value(env, value),
+            Err(error) => Err(to_js(env, error)),
+        }
+    })
+}

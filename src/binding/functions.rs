@@ -1,0 +1,107 @@
+//! The functions of the package: the default instance's methods, and assembly.
+
+use crate::binding::answers::{
+    CacheStats, InvalidationReceipt, SystemPromptConfig, SystemPromptDebug,
+};
+use crate::binding::errors::to_js;
+use crate::binding::instance::Instance;
+use crate::core::error::Error;
+use crate::core::prompt;
+use napi::bindgen_prelude::{Function, JsValue, Object, PromiseRaw};
+use napi::{Env, JsString, Unknown, ValueType};
+use napi_derive::napi;
+use serde_json::Value;
+use std::rc::Rc;
+
+/// The active system prompt, always: from Redis, else from the source, else from `legacySource`, else the fallback prompt.
+/// Ends within `redisTimeoutMs` + `sourceTimeoutMs`.
+///
+/// Rejects only with `CLOSED`, after `close()`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn fetch_active_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, JsString<'_>>> {
+    Instance::default_of(env)?.fetch_prompt(env)
+}
+
+/// The active system prompt with its behaviour fields, its version and the tier it came from.
+///
+/// Rejects only with `CLOSED`, after `close()`.
+#[napi]
+pub fn fetch_active_system_prompt_config(
+    env: &Env,
+) -> napi::Result<PromiseRaw<'_, SystemPromptConfig>> {
+    Instance::default_of(env)?.fetch_config(env)
+}
+
+/// Drops the prompt from the shared cache, so that all instances load it anew. Call it after the row was changed.
+///
+/// Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`: the other instances may then serve
+/// the old prompt; try again. Rejects with `CLOSED` after `close()`.
+#[napi]
+pub fn invalidate_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, InvalidationReceipt>> {
+    Instance::default_of(env)?.invalidate(env)
+}
+
+/// What a read gives now, and how Redis is: for `GET /api/debug/system-prompt`. Holds the whole prompt, no URL and no token.
+/// Never rejects.
+#[napi]
+pub fn debug_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, SystemPromptDebug>> {
+    Instance::default_of(env)?.debug(env)
+}
+
+/// Counts of the default instance, without asking anything.
+#[napi]
+pub fn stats(env: &Env) -> napi::Result<CacheStats> {
+    Instance::default_of(env)?.stats(env)
+}
+
+/// Replaces the default instance by one with these options; calls that are under way end with the old one.
+///
+/// Throws `CONFIG_INVALID` if an option is wrong, and changes nothing then.
+#[napi]
+pub fn configure(
+    env: &Env,
+    #[napi(ts_arg_type = "CacheOptions")] options: Unknown,
+) -> napi::Result<()> {
+    let instance = Instance::new(env, Some(options))?;
+    Instance::set_default(env, Rc::new(instance))
+}
+
+/// Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
+/// way end as they would have. May be called again. A process ends without it too.
+#[napi(ts_return_type = "Promise<void>")]
+pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
+    Instance::default_of(env)?.close();
+    PromiseRaw::resolve(env, ())
+}
+
+/// Joins the sections of a prompt's payload as the server does: `identity`, `voiceGuidelines`, `structureRules`,
+/// `knowledgeInstructions`, `boundaries`, each under its heading, where it is there and not empty.
+///
+/// Throws `ARGUMENT_INVALID` if the payload is not an object or a section is not a string.
+#[napi]
+pub fn assemble_prompt_content(
+    env: &Env,
+    #[napi(
+        ts_arg_type = "{ identity?: string | null; voiceGuidelines?: string | null; structureRules?: string | null; knowledgeInstructions?: string | null; boundaries?: string | null; [field: string]: unknown }"
+    )]
+    payload: Unknown,
+) -> napi::Result<String> {
+    let assembled = match payload.get_type()? {
+        ValueType::Object if !payload.is_array()? => {
+            // By way of JSON: the payload is a column of JSON.
+            let stringify: Function<Object, Option<String>> = env.run_script("JSON.stringify")?;
+            let json = stringify.call(Object::from_raw(env.raw(), payload.raw()))?;
+            match serde_json::from_str(json.as_deref().unwrap_or_default()) {
+                Ok(Value::Object(payload)) => prompt::assemble(&payload),
+                _ => Err("payload is not a plain object".into()),
+            }
+        }
+        _ => Err("payload is not an object".into()),
+    };
+    assembled.map_err(|problem| {
+        to_js(
+            env,
+            Error::argument_invalid(format!("could not assemble the prompt: {problem}")),
+        )
+    })
+}

@@ -1,0 +1,117 @@
+//! `cache.get / set / del`: JSON values under keys of the server's choice, written and read as `@upstash/redis` does.
+
+use crate::binding::errors::{promise, to_js};
+use crate::binding::instance::Instance;
+use crate::core::config::DEFAULT_TTL_SECONDS;
+use crate::core::error::Error;
+use napi::bindgen_prelude::{Either, FromNapiValue, Function, JsValue, Null, PromiseRaw};
+use napi::{Env, Unknown, ValueType};
+use napi_derive::napi;
+
+/// Strings go as they are, everything else as JSON; what JSON has no text for gives `undefined`.
+const ENCODE: &str = "(value) => typeof value === 'string' ? value : JSON.stringify(value)";
+/// What is no JSON comes back as the string it is, and so does a number that JavaScript would change.
+const DECODE: &str = "(text) => {
+  try {
+    const value = JSON.parse(text)
+    return typeof value === 'number' && String(value) !== text ? text : value
+  } catch {
+    return text
+  }
+}";
+
+const MAX_TTL_SECONDS: f64 = 31_536_000.0;
+const MAX_KEY_BYTES: usize = 32 << 10;
+
+/// The value under `key`; null if there is none, or no shared cache. A string that is JSON comes back as what it
+/// means: `'123'` as a number, as `@upstash/redis` does.
+///
+/// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes. Rejects with `STORE_UNAVAILABLE` if Redis
+/// does not answer.
+#[napi(namespace = "cache", ts_return_type = "Promise<any>")]
+pub fn get<'env>(
+    env: &'env Env,
+    #[napi(ts_arg_type = "string")] key: Unknown,
+) -> napi::Result<PromiseRaw<'env, Either<Unknown<'env>, Null>>> {
+    let key = key_of(env, key)?;
+    let cache = Instance::default_of(env)?.cache(env);
+    let read = async move { cache?.get_value(&key).await };
+    promise(env, read, |env, text| match text {
+        None => Ok(Either::B(Null)),
+        Some(text) => {
+            let decode: Function<String, Unknown> = env.run_script(DECODE)?;
+            // The promise takes the value over before the scope of this callback ends.
+            let value = decode.call(text)?;
+            Ok(Either::A(unsafe {
+                Unknown::from_napi_value(env.raw(), value.raw())
+            }?))
+        }
+    })
+}
+
+/// Keeps `value` under `key` for `ttlSeconds` (1 to 31536000, default 300). Without a shared cache it is not kept.
+///
+/// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes, the value has no JSON, or the TTL is not
+/// a whole number in its range. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
+#[napi(namespace = "cache", ts_return_type = "Promise<void>")]
+pub fn set<'env>(
+    env: &'env Env,
+    #[napi(ts_arg_type = "string")] key: Unknown,
+    #[napi(ts_arg_type = "unknown")] value: Unknown,
+    ttl_seconds: Option<f64>,
+) -> napi::Result<PromiseRaw<'env, ()>> {
+    let key = key_of(env, key)?;
+    let encode: Function<Unknown, Option<String>> = env.run_script(ENCODE)?;
+    let Some(text) = encode.call(value)? else {
+        return Err(refuse(
+            env,
+            "the value is one that JSON has no text for; give a string, number, boolean, null, array or object",
+        ));
+    };
+    let ttl_seconds = ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
+    if ttl_seconds.fract() != 0.0 || !(1.0..=MAX_TTL_SECONDS).contains(&ttl_seconds) {
+        let rule = format!(
+            "ttlSeconds is {ttl_seconds}: it must be a whole number from 1 to {MAX_TTL_SECONDS}"
+        );
+        return Err(refuse(env, &rule));
+    }
+    let cache = Instance::default_of(env)?.cache(env);
+    let write = async move { cache?.set_value(&key, &text, ttl_seconds as u32).await };
+    promise(env, write, |_, ()| Ok(()))
+}
+
+/// Deletes the value under `key`; whether there was one.
+///
+/// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes. Rejects with `STORE_UNAVAILABLE` if Redis
+/// does not answer.
+#[napi(namespace = "cache", ts_return_type = "Promise<boolean>")]
+pub fn del<'env>(
+    env: &'env Env,
+    #[napi(ts_arg_type = "string")] key: Unknown,
+) -> napi::Result<PromiseRaw<'env, bool>> {
+    let key = key_of(env, key)?;
+    let cache = Instance::default_of(env)?.cache(env);
+    promise(
+        env,
+        async move { cache?.delete_value(&key).await },
+        |_, deleted| Ok(deleted),
+    )
+}
+
+fn key_of(env: &Env, key: Unknown) -> napi::Result<String> {
+    let rule = "the key must be a string of 1 to 32768 bytes";
+    if key.get_type()? != ValueType::String {
+        return Err(refuse(env, rule));
+    }
+    // Safety of the call: the value is alive for this call, and its type was checked.
+    let key = unsafe { String::from_napi_value(env.raw(), key.raw()) }?;
+    if key.is_empty() || key.len() > MAX_KEY_BYTES {
+        Err(refuse(env, rule))
+    } else {
+        Ok(key)
+    }
+}
+
+fn refuse(env: &Env, rule: &str) -> napi::Error {
+    to_js(env, Error::argument_invalid(rule))
+}

@@ -1,0 +1,41 @@
+//! The user's `legacySource` function as a source of the core.
+
+use crate::core::source::LegacySource;
+use async_trait::async_trait;
+use napi::bindgen_prelude::{Function, Promise, Unknown};
+use napi::threadsafe_function::ThreadsafeFunction;
+use napi::{Env, Status};
+use serde_json::Value;
+
+/// Whatever the function does (returns, throws, rejects, gives a thenable), this gives a promise of JSON.
+/// `undefined` becomes null.
+const AS_JSON: &str =
+    "(legacySource) => async () => JSON.stringify(await legacySource()) ?? 'null'";
+
+/// Weak: a function that waits to be asked does not keep the process alive.
+type Ask = ThreadsafeFunction<(), Promise<String>, (), Status, false, true>;
+
+pub struct JsLegacySource(Ask);
+
+impl JsLegacySource {
+    pub fn new(env: &Env, function: Unknown) -> napi::Result<Self> {
+        let wrap: Function<Unknown, Function<(), Promise<String>>> = env.run_script(AS_JSON)?;
+        wrap.call(function)?
+            .build_threadsafe_function::<()>()
+            .callee_handled::<false>()
+            .weak::<true>()
+            .build()
+            .map(JsLegacySource)
+    }
+}
+
+#[async_trait]
+impl LegacySource for JsLegacySource {
+    async fn load(&self) -> Result<Value, String> {
+        // The user's error may hold anything, so its text is not passed on.
+        let failed = |_| "it threw or rejected".to_owned();
+        let promise = self.0.call_async_catch(()).await.map_err(failed)?;
+        let json = promise.await.map_err(failed)?;
+        serde_json::from_str(&json).map_err(|_| "it gave a value that is no JSON".to_owned())
+    }
+}

@@ -1,0 +1,12 @@
+//! The N-API surface: functions, class, options, answers, errors. Converts and checks shapes, and hands over to the core:
+//! no I/O, no clock, no decision about caching.
+
+mod answers;
+mod errors;
+mod functions;
+mod instance;
+mod json_values;
+mod legacy;
+mod options;
+mod sinks;
+mod system_prompt_cache;

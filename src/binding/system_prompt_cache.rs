@@ -1,0 +1,76 @@
+//! The class, for explicit instances: tests, tenants, several prompts in one process.
+
+use crate::binding::answers::{
+    CacheStats, InvalidationReceipt, SystemPromptConfig, SystemPromptDebug,
+};
+use crate::binding::instance::Instance;
+use napi::bindgen_prelude::PromiseRaw;
+use napi::{Env, JsString, Unknown};
+use napi_derive::napi;
+
+/// A cache of its own, independent of the default instance. The methods are those of the package's functions.
+#[napi]
+pub struct SystemPromptCache {
+    instance: Instance,
+}
+
+#[napi]
+impl SystemPromptCache {
+    /// Connects to nothing; the first read does. Throws `CONFIG_INVALID` if an option is wrong.
+    #[napi(constructor)]
+    pub fn new(
+        env: &Env,
+        #[napi(ts_arg_type = "CacheOptions")] options: Option<Unknown>,
+    ) -> napi::Result<Self> {
+        Instance::new(env, options).map(|instance| SystemPromptCache { instance })
+    }
+
+    /// As `fetchActiveSystemPrompt()`.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn fetch_active_system_prompt<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<PromiseRaw<'env, JsString<'env>>> {
+        self.instance.fetch_prompt(env)
+    }
+
+    /// As `fetchActiveSystemPromptConfig()`.
+    #[napi]
+    pub fn fetch_active_system_prompt_config<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<PromiseRaw<'env, SystemPromptConfig>> {
+        self.instance.fetch_config(env)
+    }
+
+    /// As `invalidateSystemPrompt()`.
+    #[napi]
+    pub fn invalidate_system_prompt<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<PromiseRaw<'env, InvalidationReceipt>> {
+        self.instance.invalidate(env)
+    }
+
+    /// As `debugSystemPrompt()`.
+    #[napi]
+    pub fn debug_system_prompt<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<PromiseRaw<'env, SystemPromptDebug>> {
+        self.instance.debug(env)
+    }
+
+    /// As `stats()`.
+    #[napi]
+    pub fn stats(&self, env: &Env) -> napi::Result<CacheStats> {
+        self.instance.stats(env)
+    }
+
+    /// As `close()`; only a new instance comes after it.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
+        self.instance.close();
+        PromiseRaw::resolve(env, ())
+    }
+}

@@ -1,0 +1,64 @@
+//! Puts a cache of the system prompt together from settings.
+
+use crate::core::cache::{Cache, Parts, SharedStore};
+use crate::core::clock::SystemClock;
+use crate::core::config::{Place, Settings};
+use crate::core::error::{Error, ErrorCode};
+use crate::core::http::Http;
+use crate::core::log::{Event, LogSink, Logger};
+use crate::core::prompt::{COLUMNS, SystemPrompt, TABLE};
+use crate::core::protocol::Keys;
+use crate::core::source::file::RowFile;
+use crate::core::source::supabase::Supabase;
+use crate::core::source::{LegacySource, Source};
+use crate::core::store::upstash::Upstash;
+use std::sync::Arc;
+
+/// Says once what is not configured; connects to nothing.
+pub fn open(
+    settings: Settings,
+    legacy: Option<Arc<dyn LegacySource>>,
+    sink: Arc<dyn LogSink>,
+) -> Result<Arc<Cache>, Error> {
+    let resource = Arc::new(SystemPrompt::new(settings.fallback_prompt));
+    let logger = Logger::new(settings.threshold, sink, resource.clone());
+    let http = Http::new(settings.extra_roots.as_deref()).map_err(|fault| Error {
+        code: ErrorCode::ConfigInvalid,
+        message: "the HTTP client could not be set up; check HTTPS_PROXY and NODE_EXTRA_CA_CERTS"
+            .into(),
+        fault: Some(fault),
+    })?;
+
+    let store: Option<Arc<dyn SharedStore>> = match settings.store {
+        Place::At { url, token } => {
+            let keys = Keys::under(&settings.key_prefix);
+            Some(Arc::new(Upstash::new(http.clone(), url, token, keys)))
+        }
+        Place::Nowhere { reason } => {
+            logger.tell(Event::StoreNotConfigured { reason: &reason });
+            None
+        }
+    };
+    let source: Option<Arc<dyn Source>> = match (settings.supabase, settings.prompt_file) {
+        (Place::At { url, token }, _) => {
+            Some(Arc::new(Supabase::new(http, &url, token, TABLE, COLUMNS)))
+        }
+        (Place::Nowhere { .. }, Some(path)) => Some(Arc::new(RowFile::new(path))),
+        (Place::Nowhere { reason }, None) => {
+            logger.tell(Event::SourceNotConfigured { reason: &reason });
+            None
+        }
+    };
+    Ok(Cache::new(Parts {
+        resource,
+        store,
+        source,
+        legacy,
+        clock: Arc::new(SystemClock::default()),
+        logger,
+        ttl_seconds: settings.ttl_seconds,
+        max_staleness: settings.max_staleness,
+        redis_timeout: settings.redis_timeout,
+        source_timeout: settings.source_timeout,
+    }))
+}

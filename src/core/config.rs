@@ -1,0 +1,440 @@
+//! Options and environment, checked and put together.
+//!
+//! An option that is wrong is a mistake in the program: it throws. The environment is the operator's: what is wrong there
+//! switches its tier off and is said once in the log, because a chat must start all the same.
+
+use crate::core::error::Error;
+use crate::core::log::{Level, THRESHOLDS, Threshold};
+use reqwest::Url;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub const DEFAULT_KEY_PREFIX: &str = "grove:system-prompt";
+pub const DEFAULT_TTL_SECONDS: f64 = 300.0;
+pub const DEFAULT_MAX_STALENESS_MS: f64 = 1000.0;
+pub const DEFAULT_REDIS_TIMEOUT_MS: f64 = 500.0;
+pub const DEFAULT_SOURCE_TIMEOUT_MS: f64 = 2000.0;
+const MAX_KEY_PREFIX_BYTES: usize = 200;
+
+/// The options as a program gave them; `None` where it gave none.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub upstash_url: Option<String>,
+    pub upstash_token: Option<String>,
+    pub supabase_url: Option<String>,
+    pub supabase_key: Option<String>,
+    pub fallback_prompt: Option<String>,
+    pub prompt_file: Option<String>,
+    pub key_prefix: Option<String>,
+    pub ttl_seconds: Option<f64>,
+    pub max_staleness_ms: Option<f64>,
+    pub redis_timeout_ms: Option<f64>,
+    pub source_timeout_ms: Option<f64>,
+    pub push: Option<bool>,
+    pub log_level: Option<String>,
+}
+
+/// Where a tier is, or in one line why it is off.
+#[derive(Clone, PartialEq)]
+pub enum Place {
+    At { url: Url, token: String },
+    Nowhere { reason: String },
+}
+
+/// Everything a cache needs to know, checked.
+pub struct Settings {
+    pub store: Place,
+    pub supabase: Place,
+    pub prompt_file: Option<PathBuf>,
+    pub fallback_prompt: Option<String>,
+    pub key_prefix: String,
+    pub ttl_seconds: u32,
+    /// How long a flight may be joined. Later also the lease of a near entry.
+    pub max_staleness: Duration,
+    pub redis_timeout: Duration,
+    pub source_timeout: Duration,
+    pub threshold: Threshold,
+    pub extra_roots: Option<PathBuf>,
+}
+
+impl Options {
+    /// Checks every option by itself; the first wrong one is the error.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.limits()?;
+        for (option, url) in [
+            ("upstashUrl", &self.upstash_url),
+            ("supabaseUrl", &self.supabase_url),
+        ] {
+            if let Some(url) = url.as_deref().map(str::trim).filter(|url| !url.is_empty()) {
+                // The value is left out of the message: a URL may carry a password.
+                parse_url(url).map_err(|rule| Error::config_invalid(option, "not usable", rule))?;
+            }
+        }
+        if self.fallback_prompt.as_deref() == Some("") {
+            return Err(Error::config_invalid(
+                "fallbackPrompt",
+                "\"\"",
+                "must not be empty; leave it out for the default",
+            ));
+        }
+        Ok(())
+    }
+
+    fn limits(&self) -> Result<Limits, Error> {
+        let prefix = self.key_prefix.as_deref().unwrap_or(DEFAULT_KEY_PREFIX);
+        if prefix.is_empty()
+            || prefix.len() > MAX_KEY_PREFIX_BYTES
+            || !prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte))
+        {
+            let rule = format!(
+                "must be 1 to {MAX_KEY_PREFIX_BYTES} of the characters A-Z a-z 0-9 : _ . -"
+            );
+            return Err(Error::config_invalid("keyPrefix", &quoted(prefix), &rule));
+        }
+        let level = self.log_level.as_deref().unwrap_or("info");
+        let threshold = THRESHOLDS
+            .iter()
+            .find(|(name, _)| *name == level)
+            .ok_or_else(|| {
+                let names = THRESHOLDS.map(|(name, _)| name).join(", ");
+                Error::config_invalid(
+                    "logLevel",
+                    &quoted(level),
+                    &format!("must be one of {names}"),
+                )
+            })?;
+        Ok(Limits {
+            key_prefix: prefix.to_owned(),
+            threshold: threshold.1,
+            ttl_seconds: whole(
+                "ttlSeconds",
+                self.ttl_seconds,
+                DEFAULT_TTL_SECONDS,
+                1.0,
+                31_536_000.0,
+            )? as u32,
+            max_staleness: millis(
+                "maxStalenessMs",
+                self.max_staleness_ms,
+                DEFAULT_MAX_STALENESS_MS,
+                0.0,
+            )?,
+            redis_timeout: millis(
+                "redisTimeoutMs",
+                self.redis_timeout_ms,
+                DEFAULT_REDIS_TIMEOUT_MS,
+                1.0,
+            )?,
+            source_timeout: millis(
+                "sourceTimeoutMs",
+                self.source_timeout_ms,
+                DEFAULT_SOURCE_TIMEOUT_MS,
+                1.0,
+            )?,
+        })
+    }
+
+    /// Puts options and environment together, option before variable, key by key. `variable` looks up the environment.
+    pub fn resolve(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Error> {
+        self.validate()?;
+        let limits = self.limits()?;
+        let either = |option: &Option<String>, name: &str| {
+            option
+                .clone()
+                .or_else(|| variable(name))
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+        };
+        let place = |url: Option<String>,
+                     token: Option<String>,
+                     url_name: &str,
+                     token_name: &str| match (url, token) {
+            (None, _) => Place::Nowhere {
+                reason: format!("{url_name} is not set"),
+            },
+            (Some(_), None) => Place::Nowhere {
+                reason: format!("{url_name} is set, but {token_name} is not"),
+            },
+            (Some(url), Some(token)) => match parse_url(&url) {
+                Err(rule) => Place::Nowhere {
+                    reason: format!("{url_name} {rule}"),
+                },
+                Ok(_) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => Place::Nowhere {
+                    reason: format!("{token_name} holds characters that no token has"),
+                },
+                Ok(url) => Place::At { url, token },
+            },
+        };
+        // The prompt is text: its own white space is kept.
+        let fallback_prompt = self
+            .fallback_prompt
+            .clone()
+            .or_else(|| variable("FALLBACK_SYSTEM_PROMPT").filter(|text| !text.trim().is_empty()));
+        Ok(Settings {
+            store: place(
+                either(&self.upstash_url, "UPSTASH_REDIS_REST_URL"),
+                either(&self.upstash_token, "UPSTASH_REDIS_REST_TOKEN"),
+                "UPSTASH_REDIS_REST_URL",
+                "UPSTASH_REDIS_REST_TOKEN",
+            ),
+            supabase: place(
+                either(&self.supabase_url, "SUPABASE_URL"),
+                either(&self.supabase_key, "SUPABASE_SERVICE_ROLE_KEY"),
+                "SUPABASE_URL",
+                "SUPABASE_SERVICE_ROLE_KEY",
+            ),
+            prompt_file: either(&self.prompt_file, "SYSTEM_PROMPT_FILE").map(PathBuf::from),
+            fallback_prompt,
+            key_prefix: limits.key_prefix,
+            ttl_seconds: limits.ttl_seconds,
+            max_staleness: limits.max_staleness,
+            redis_timeout: limits.redis_timeout,
+            source_timeout: limits.source_timeout,
+            threshold: limits.threshold,
+            extra_roots: variable("NODE_EXTRA_CA_CERTS")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+        })
+    }
+}
+
+/// The options that are numbers or names.
+struct Limits {
+    key_prefix: String,
+    threshold: Option<Level>,
+    ttl_seconds: u32,
+    max_staleness: Duration,
+    redis_timeout: Duration,
+    source_timeout: Duration,
+}
+
+fn millis(option: &str, value: Option<f64>, default: f64, least: f64) -> Result<Duration, Error> {
+    const HOUR_MS: f64 = 3_600_000.0;
+    whole(option, value, default, least, HOUR_MS).map(|ms| Duration::from_millis(ms as u64))
+}
+
+fn whole(
+    option: &str,
+    value: Option<f64>,
+    default: f64,
+    least: f64,
+    most: f64,
+) -> Result<f64, Error> {
+    let value = value.unwrap_or(default);
+    if value.fract() == 0.0 && (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        let rule = format!("must be a whole number from {least} to {most}");
+        Err(Error::config_invalid(option, &value.to_string(), &rule))
+    }
+}
+
+/// The error says what the URL must be, and holds no part of it.
+fn parse_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "must be a URL such as https://example.upstash.io")?;
+    let loopback = match url.host() {
+        Some(host) => {
+            let host = host.to_string();
+            let address = host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .parse::<IpAddr>();
+            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        }
+        None => false,
+    };
+    match url.scheme() {
+        "https" if url.has_host() => Ok(url),
+        "http" if loopback => Ok(url),
+        _ => Err("must begin with https:// (http:// is for loopback addresses only)"),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(options: Options) -> String {
+        options
+            .validate()
+            .expect_err("the options are wrong")
+            .message
+    }
+
+    fn resolved(options: Options, environment: &[(&str, &str)]) -> Settings {
+        let variable = |name: &str| {
+            environment
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_string())
+        };
+        options.resolve(variable).unwrap()
+    }
+
+    fn reason(place: Place) -> String {
+        match place {
+            Place::At { .. } => "on".into(),
+            Place::Nowhere { reason } => reason,
+        }
+    }
+
+    #[test]
+    fn a_wrong_number_is_refused_by_name_value_and_rule() {
+        for value in [f64::NAN, -1.0, 0.5, 0.0, 1e300, f64::INFINITY] {
+            let options = Options {
+                ttl_seconds: Some(value),
+                ..Options::default()
+            };
+            let message = message(options);
+            assert!(
+                message.starts_with(&format!(
+                    "option ttlSeconds is {value}: it must be a whole number from 1 to"
+                )),
+                "{message}"
+            );
+        }
+        let never_stale = Options {
+            max_staleness_ms: Some(0.0),
+            ..Options::default()
+        };
+        assert_eq!(resolved(never_stale, &[]).max_staleness, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_url_must_be_https_unless_it_is_loopback() {
+        for url in [
+            "https://x.upstash.io",
+            "http://127.0.0.1:8079",
+            "http://localhost:1",
+            "http://[::1]:1",
+            " https://x.io\n",
+            "",
+        ] {
+            let options = Options {
+                upstash_url: Some(url.into()),
+                ..Options::default()
+            };
+            assert!(options.validate().is_ok(), "{url}");
+        }
+        for url in [
+            "http://x.upstash.io",
+            "x.upstash.io",
+            "redis://127.0.0.1",
+            "http://localhost.evil.io",
+            "https://",
+        ] {
+            let options = Options {
+                upstash_url: Some(url.into()),
+                ..Options::default()
+            };
+            assert!(
+                message(options).starts_with("option upstashUrl is not usable: it must be"),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_wrong_url_is_in_the_message() {
+        let options = Options {
+            supabase_url: Some("http://user:canary@db.io".into()),
+            ..Options::default()
+        };
+        assert!(!message(options).contains("canary"));
+        let settings = resolved(
+            Options::default(),
+            &[
+                ("SUPABASE_URL", "http://u:canary@db.io"),
+                ("SUPABASE_SERVICE_ROLE_KEY", "canary"),
+            ],
+        );
+        assert!(!reason(settings.supabase).contains("canary"));
+    }
+
+    #[test]
+    fn a_prefix_or_a_level_that_cannot_be_is_refused() {
+        for prefix in ["", "a b", "grüße", "a*", &"x".repeat(201)] {
+            let options = Options {
+                key_prefix: Some(prefix.into()),
+                ..Options::default()
+            };
+            assert!(
+                message(options).starts_with("option keyPrefix is "),
+                "{prefix}"
+            );
+        }
+        let options = Options {
+            log_level: Some("loud".into()),
+            ..Options::default()
+        };
+        assert_eq!(
+            message(options),
+            "option logLevel is \"loud\": it must be one of debug, info, warn, error, silent"
+        );
+    }
+
+    #[test]
+    fn an_option_comes_before_its_variable_and_an_empty_one_switches_off() {
+        let environment = [
+            ("UPSTASH_REDIS_REST_URL", "https://env.io"),
+            ("UPSTASH_REDIS_REST_TOKEN", " env-token\n"),
+        ];
+        let Place::At { url, token } = resolved(Options::default(), &environment).store else {
+            panic!("the store is off")
+        };
+        assert_eq!(
+            (url.as_str(), token.as_str()),
+            ("https://env.io/", "env-token")
+        );
+
+        let option = Options {
+            upstash_url: Some("https://option.io".into()),
+            ..Options::default()
+        };
+        let Place::At { url, token } = resolved(option, &environment).store else {
+            panic!("the store is off")
+        };
+        assert_eq!(
+            (url.as_str(), token.as_str()),
+            ("https://option.io/", "env-token")
+        );
+
+        let off = Options {
+            upstash_url: Some(String::new()),
+            ..Options::default()
+        };
+        assert_eq!(
+            reason(resolved(off, &environment).store),
+            "UPSTASH_REDIS_REST_URL is not set"
+        );
+    }
+
+    #[test]
+    fn a_wrong_environment_switches_its_tier_off_and_says_why() {
+        let url = ("UPSTASH_REDIS_REST_URL", "https://x.io");
+        assert_eq!(
+            reason(resolved(Options::default(), &[url]).store),
+            "UPSTASH_REDIS_REST_URL is set, but UPSTASH_REDIS_REST_TOKEN is not"
+        );
+        let insecure = [
+            ("UPSTASH_REDIS_REST_URL", "http://x.io"),
+            ("UPSTASH_REDIS_REST_TOKEN", "t"),
+        ];
+        assert!(
+            reason(resolved(Options::default(), &insecure).store)
+                .starts_with("UPSTASH_REDIS_REST_URL must begin with https://")
+        );
+        let broken = [url, ("UPSTASH_REDIS_REST_TOKEN", "two\nlines")];
+        assert_eq!(
+            reason(resolved(Options::default(), &broken).store),
+            "UPSTASH_REDIS_REST_TOKEN holds characters that no token has"
+        );
+    }
+}

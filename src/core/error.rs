@@ -1,0 +1,174 @@
+//! Everything that can go wrong, in two layers.
+//!
+//! A [`Fault`] is what one request to the store or the source ran into. It is counted, logged on a change of state and
+//! answered by the next tier; a caller of `fetch` never sees one. An [`Error`] is what a caller does see: a mistake in
+//! the options, an invalidation that did not reach the store, a closed cache.
+//!
+//! Neither ever holds text that came from outside (a URL, a token, an answer's body), so neither can leak one.
+
+use std::fmt;
+
+/// What one request to the store or the source ran into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The deadline passed before the whole answer was there.
+    Timeout { after_ms: u64 },
+    /// No connection: refused, no such host, TLS not accepted.
+    Unreachable,
+    /// The connection broke before the whole answer was there.
+    Interrupted,
+    /// 401 or 403.
+    Unauthorized { status: u16 },
+    /// 429, or the store's own words for a used-up plan.
+    QuotaExceeded,
+    /// A redirect. Following one would hand the token to another host.
+    Redirected { status: u16 },
+    /// Any other status that is not the one asked for.
+    Status { status: u16 },
+    /// The store answered a command with an error; `code` is its first word (`ERR`, `WRONGTYPE`).
+    Rejected { code: String },
+    /// The answer is larger than the cap.
+    TooLarge { cap_bytes: usize },
+    /// The answer is not what the protocol says; `expected` names what would have been right.
+    Malformed { expected: &'static str },
+    /// A file could not be read.
+    Unreadable { kind: std::io::ErrorKind },
+}
+
+impl Fault {
+    /// One word for counters, debug answers and dashboards.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Fault::Timeout { .. } => "timeout",
+            Fault::Unreachable => "unreachable",
+            Fault::Interrupted => "interrupted",
+            Fault::Unauthorized { .. } => "unauthorized",
+            Fault::QuotaExceeded => "quota",
+            Fault::Redirected { .. } => "redirected",
+            Fault::Status { .. } => "status",
+            Fault::Rejected { .. } => "rejected",
+            Fault::TooLarge { .. } => "too-large",
+            Fault::Malformed { .. } => "malformed",
+            Fault::Unreadable { .. } => "unreadable",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Timeout { after_ms } => write!(f, "no answer within {after_ms} ms"),
+            Fault::Unreachable => write!(f, "no connection"),
+            Fault::Interrupted => write!(f, "the connection broke off"),
+            Fault::Unauthorized { status } => write!(f, "not authorised, status {status}"),
+            Fault::QuotaExceeded => write!(f, "the plan's request limit is used up"),
+            Fault::Redirected { status } => {
+                write!(f, "refused to follow a redirect, status {status}")
+            }
+            Fault::Status { status } => write!(f, "status {status}"),
+            Fault::Rejected { code } => write!(f, "the command was rejected with {code}"),
+            Fault::TooLarge { cap_bytes } => {
+                write!(f, "the answer is larger than {cap_bytes} bytes")
+            }
+            Fault::Malformed { expected } => write!(f, "the answer is not {expected}"),
+            Fault::Unreadable { kind } => write!(f, "the file cannot be read: {kind}"),
+        }
+    }
+}
+
+/// The codes a JavaScript caller meets as `error.code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// An option has a value it cannot have.
+    ConfigInvalid,
+    /// An argument of a call has a value it cannot have.
+    ArgumentInvalid,
+    /// The shared store did not take the command.
+    StoreUnavailable,
+    /// The cache was closed before the call.
+    Closed,
+}
+
+impl ErrorCode {
+    pub const ALL: [ErrorCode; 4] = [
+        ErrorCode::ConfigInvalid,
+        ErrorCode::ArgumentInvalid,
+        ErrorCode::StoreUnavailable,
+        ErrorCode::Closed,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorCode::ConfigInvalid => "CONFIG_INVALID",
+            ErrorCode::ArgumentInvalid => "ARGUMENT_INVALID",
+            ErrorCode::StoreUnavailable => "STORE_UNAVAILABLE",
+            ErrorCode::Closed => "CLOSED",
+        }
+    }
+
+    /// Whether the same call may succeed later without a change in the program.
+    pub fn retryable(self) -> bool {
+        matches!(self, ErrorCode::StoreUnavailable)
+    }
+}
+
+/// What a caller sees. The message says what was tried and what to do next.
+#[derive(Clone, Debug)]
+pub struct Error {
+    pub code: ErrorCode,
+    pub message: String,
+    /// The fault behind it; becomes `error.cause`.
+    pub fault: Option<Fault>,
+}
+
+impl Error {
+    pub fn config_invalid(option: &str, value: &str, rule: &str) -> Self {
+        Error {
+            code: ErrorCode::ConfigInvalid,
+            message: format!("option {option} is {value}: it {rule}"),
+            fault: None,
+        }
+    }
+
+    /// The options as a whole are `found` ("a string").
+    pub fn options_invalid(found: &str) -> Self {
+        Error {
+            code: ErrorCode::ConfigInvalid,
+            message: format!("options are {found}: they must be an object"),
+            fault: None,
+        }
+    }
+
+    pub fn argument_invalid(message: impl Into<String>) -> Self {
+        Error {
+            code: ErrorCode::ArgumentInvalid,
+            message: message.into(),
+            fault: None,
+        }
+    }
+
+    /// `tried` continues "could not": "invalidate the shared cache".
+    pub fn store_unavailable(tried: &str, fault: Fault) -> Self {
+        Error {
+            code: ErrorCode::StoreUnavailable,
+            message: format!("could not {tried}: {fault}; try again when Redis answers"),
+            fault: Some(fault),
+        }
+    }
+
+    pub fn closed() -> Self {
+        Error {
+            code: ErrorCode::Closed,
+            message: "the cache is closed; call configure() or make a new SystemPromptCache".into(),
+            fault: None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

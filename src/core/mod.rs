@@ -1,0 +1,17 @@
+//! The cache itself, without Node: builds and tests with `--no-default-features`, and never names N-API.
+
+#![forbid(unsafe_code)]
+
+pub mod assembly;
+pub mod cache;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod flight;
+pub mod http;
+pub mod log;
+pub mod prompt;
+pub mod protocol;
+pub mod source;
+pub mod stats;
+pub mod store;

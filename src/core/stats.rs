@@ -1,0 +1,47 @@
+//! Counters of one cache. Relaxed atomics: each is a number for people, none orders anything.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Counts up from 0 for as long as the cache lives.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn increment(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+#[derive(Default)]
+pub struct Stats {
+    /// Calls of fetch that were answered.
+    pub reads: Counter,
+    /// Reads that joined a flight which another read had started.
+    pub joined: Counter,
+    /// Flights the store answered.
+    pub hits: Counter,
+    /// Flights for which the store had nothing usable.
+    pub misses: Counter,
+    /// Misses because of a value that this package did not write, or not whole.
+    pub foreign: Counter,
+    /// Flights in which the store gave no answer.
+    pub store_faults: Counter,
+    /// Requests to the source.
+    pub source_reads: Counter,
+    /// Requests to the source that gave no answer.
+    pub source_faults: Counter,
+    /// Flights answered by the legacy source or the fallback prompt.
+    pub fallbacks: Counter,
+    /// Values written to the store.
+    pub fills: Counter,
+    /// Values not written, because an invalidation came between.
+    pub fills_refused: Counter,
+    /// Invalidations that went through.
+    pub invalidations: Counter,
+    /// Invalidations that did not reach the store.
+    pub invalidations_failed: Counter,
+}

@@ -1,0 +1,65 @@
+//! The store that all instances share: what the cache asks of it.
+
+pub mod memory;
+pub mod upstash;
+
+use crate::core::error::Fault;
+use crate::core::http::Deadline;
+use crate::core::protocol::{Generation, Record, Snapshot};
+use async_trait::async_trait;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    Stored,
+    /// An invalidation came between the read of the generation and the fill.
+    Refused,
+}
+
+/// The store's view of its own health, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub latency: Duration,
+    /// Seconds until the content expires; `None` where there is none.
+    pub ttl_seconds: Option<u64>,
+}
+
+/// The keys of one resource in the shared store. Every call is one command and ends by its deadline.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// All that is stored, at one moment.
+    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault>;
+
+    /// Makes `now_ms` the generation where there is none; the generation that is there now. A second command where
+    /// another instance was faster.
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault>;
+
+    /// Stores `record` for `ttl_seconds` if the generation is still, exactly, `fence`.
+    async fn fill(
+        &self,
+        deadline: Deadline,
+        fence: &Generation,
+        record: &Record,
+        ttl_seconds: u32,
+    ) -> Result<Fill, Fault>;
+
+    /// Opens a new generation, not before `now_ms`, and drops what is stored.
+    async fn invalidate(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault>;
+
+    async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault>;
+}
+
+/// Plain values under keys of the caller's choice, beside the resource's own.
+#[async_trait]
+pub trait KeyValue: Send + Sync {
+    async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault>;
+    async fn set(
+        &self,
+        deadline: Deadline,
+        key: &str,
+        value: &str,
+        ttl_seconds: u32,
+    ) -> Result<(), Fault>;
+    /// Whether there was something to delete.
+    async fn del(&self, deadline: Deadline, key: &str) -> Result<bool, Fault>;
+}

@@ -1,0 +1,357 @@
+//! Upstash Redis over its REST protocol: one POST with a JSON array per command.
+//!
+//! Plain JSON answers, without `Upstash-Encoding: base64`: everything this package writes is UTF-8, and a stranger's bytes
+//! that are not come back altered, fail the hash and count as a miss. Scripts go as EVAL with their text: they are a few
+//! hundred bytes and run once per invalidation, so EVALSHA and its NOSCRIPT case would save nothing.
+
+use crate::core::error::Fault;
+use crate::core::http::{Answer, Deadline, Http};
+use crate::core::protocol::{Generation, Keys, Record, Snapshot};
+use crate::core::store::{Fill, KeyValue, Probe, Store};
+use async_trait::async_trait;
+use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
+
+const SYNC_TOKEN: &str = "upstash-sync-token";
+const FILL: &str = include_str!("fill.lua");
+const INVALIDATE: &str = include_str!("invalidate.lua");
+
+pub struct Upstash {
+    http: Http,
+    url: Url,
+    token: String,
+    keys: Keys,
+    /// Protects the newest sync token that the store gave: sent with the next command, so that a lagging replica catches
+    /// up before it answers. Never held across `.await`.
+    sync_token: Mutex<Option<HeaderValue>>,
+}
+
+impl Upstash {
+    pub fn new(http: Http, url: Url, token: String, keys: Keys) -> Self {
+        Upstash {
+            http,
+            url,
+            token,
+            keys,
+            sync_token: Mutex::new(None),
+        }
+    }
+
+    async fn command(&self, deadline: Deadline, command: Value) -> Result<Value, Fault> {
+        let body = command.to_string();
+        // A poisoned lock holds a token that is whole all the same.
+        let sync_token = self
+            .sync_token
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let answer = self
+            .http
+            .exchange(deadline, |client| {
+                let request = client
+                    .post(self.url.clone())
+                    .bearer_auth(&self.token)
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(body.clone());
+                match &sync_token {
+                    Some(token) => request.header(SYNC_TOKEN, token),
+                    None => request,
+                }
+            })
+            .await?;
+        if let Some(token) = answer
+            .headers
+            .get(SYNC_TOKEN)
+            .filter(|token| !token.is_empty())
+        {
+            *self
+                .sync_token
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        }
+        result(&answer)
+    }
+
+    fn script_keys(&self) -> [&str; 4] {
+        [
+            &self.keys.generation,
+            &self.keys.active,
+            &self.keys.version,
+            &self.keys.config,
+        ]
+    }
+}
+
+#[async_trait]
+impl Store for Upstash {
+    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
+        let Keys {
+            active,
+            version,
+            config,
+            generation,
+        } = &self.keys;
+        let values = self
+            .command(
+                deadline,
+                json!(["MGET", active, version, config, generation]),
+            )
+            .await?;
+        match values.as_array().map(Vec::as_slice) {
+            Some([active, _version, config, generation]) => Ok(Snapshot {
+                active: text(active)?,
+                config: text(config)?,
+                generation: text(generation)?.map(Generation::new),
+            }),
+            _ => Err(Fault::Malformed {
+                expected: "an array of four values",
+            }),
+        }
+    }
+
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        let minted = now_ms.to_string();
+        let set = self
+            .command(deadline, json!(["SET", self.keys.generation, minted, "NX"]))
+            .await?;
+        if !set.is_null() {
+            return Ok(Generation::new(minted));
+        }
+        let current = self
+            .command(deadline, json!(["GET", self.keys.generation]))
+            .await?;
+        text(&current)?
+            .map(Generation::new)
+            .ok_or(Fault::Malformed {
+                expected: "a generation, after one was set",
+            })
+    }
+
+    async fn fill(
+        &self,
+        deadline: Deadline,
+        fence: &Generation,
+        record: &Record,
+        ttl_seconds: u32,
+    ) -> Result<Fill, Fault> {
+        let [generation, active, version, config] = self.script_keys();
+        let command = json!([
+            "EVAL",
+            FILL,
+            4,
+            generation,
+            active,
+            version,
+            config,
+            fence.as_str(),
+            &*record.content,
+            record.version,
+            record.config,
+            ttl_seconds
+        ]);
+        match self.command(deadline, command).await?.as_u64() {
+            Some(1) => Ok(Fill::Stored),
+            Some(0) => Ok(Fill::Refused),
+            _ => Err(Fault::Malformed { expected: "0 or 1" }),
+        }
+    }
+
+    async fn invalidate(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        let [generation, active, version, config] = self.script_keys();
+        let command = json!([
+            "EVAL",
+            INVALIDATE,
+            4,
+            generation,
+            active,
+            version,
+            config,
+            now_ms.to_string()
+        ]);
+        let generation = self.command(deadline, command).await?;
+        text(&generation)?
+            .map(Generation::new)
+            .ok_or(Fault::Malformed {
+                expected: "a generation",
+            })
+    }
+
+    async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
+        let begun = tokio::time::Instant::now();
+        let ttl = self
+            .command(deadline, json!(["TTL", self.keys.active]))
+            .await?;
+        let ttl = ttl.as_i64().ok_or(Fault::Malformed {
+            expected: "a number of seconds",
+        })?;
+        Ok(Probe {
+            latency: begun.elapsed(),
+            // -2: no such key, -1: no expiry.
+            ttl_seconds: u64::try_from(ttl).ok(),
+        })
+    }
+}
+
+#[async_trait]
+impl KeyValue for Upstash {
+    async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault> {
+        text(&self.command(deadline, json!(["GET", key])).await?)
+    }
+
+    async fn set(
+        &self,
+        deadline: Deadline,
+        key: &str,
+        value: &str,
+        ttl_seconds: u32,
+    ) -> Result<(), Fault> {
+        self.command(deadline, json!(["SET", key, value, "EX", ttl_seconds]))
+            .await
+            .map(drop)
+    }
+
+    async fn del(&self, deadline: Deadline, key: &str) -> Result<bool, Fault> {
+        let deleted = self.command(deadline, json!(["DEL", key])).await?;
+        deleted
+            .as_u64()
+            .map(|count| count > 0)
+            .ok_or(Fault::Malformed {
+                expected: "a count",
+            })
+    }
+}
+
+/// The result of a command, out of the answer's envelope.
+fn result(answer: &Answer) -> Result<Value, Fault> {
+    match answer.status {
+        200 | 400 => {}
+        status @ (401 | 403) => return Err(Fault::Unauthorized { status }),
+        429 => return Err(Fault::QuotaExceeded),
+        status => return Err(Fault::Status { status }),
+    }
+    let Ok(Value::Object(mut envelope)) = serde_json::from_slice(&answer.body) else {
+        return Err(match answer.status {
+            200 => Fault::Malformed {
+                expected: "a JSON object",
+            },
+            status => Fault::Status { status },
+        });
+    };
+    if let Some(error) = envelope.get("error") {
+        return Err(rejection(error.as_str().unwrap_or_default()));
+    }
+    match envelope.remove("result") {
+        Some(result) if answer.status == 200 => Ok(result),
+        Some(_) => Err(Fault::Status {
+            status: answer.status,
+        }),
+        None => Err(Fault::Malformed {
+            expected: "an object with a result",
+        }),
+    }
+}
+
+/// Of the store's words only the class is kept: the rest may quote keys and values.
+fn rejection(error: &str) -> Fault {
+    // Upstash's texts for a used-up plan, for example `ERR max requests limit exceeded. Limit: 500000, Usage: 500000.`
+    if error.starts_with("ERR max") && error.contains("limit exceeded")
+        || error.contains("quota exceeded")
+    {
+        return Fault::QuotaExceeded;
+    }
+    let code = error.split_whitespace().next().unwrap_or_default();
+    let known =
+        !code.is_empty() && code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    Fault::Rejected {
+        code: if known { code } else { "an error" }.to_owned(),
+    }
+}
+
+fn text(value: &Value) -> Result<Option<String>, Fault> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        // Some servers give a counter back as a number.
+        Value::Number(number) => Ok(Some(number.to_string())),
+        _ => Err(Fault::Malformed {
+            expected: "a string",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderMap;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_a_result_or_a_fault_of_one_class() {
+        assert_eq!(result(&answer(200, r#"{"result":null}"#)), Ok(Value::Null));
+        assert_eq!(
+            result(&answer(200, r#"{"result":[1,"2"]}"#)),
+            Ok(json!([1, "2"]))
+        );
+        for (status, body, class) in [
+            (
+                401,
+                r#"{"error":"WRONGPASS invalid or missing auth token"}"#,
+                "unauthorized",
+            ),
+            (403, "", "unauthorized"),
+            (429, "slow down", "quota"),
+            (
+                400,
+                r#"{"error":"ERR max requests limit exceeded. Limit: 500000, Usage: 500000."}"#,
+                "quota",
+            ),
+            (
+                400,
+                r#"{"error":"ERR DB capacity quota exceeded"}"#,
+                "quota",
+            ),
+            (
+                200,
+                r#"{"error":"ERR max daily request limit exceeded. Limit: 10000, Usage: 10001."}"#,
+                "quota",
+            ),
+            (
+                400,
+                r#"{"error":"WRONGTYPE Operation against a key"}"#,
+                "rejected",
+            ),
+            (400, "<html>", "status"),
+            (400, r#"{"result":1}"#, "status"),
+            (502, "<html>Bad Gateway</html>", "status"),
+            (204, "", "status"),
+            (200, "<html>", "malformed"),
+            (200, "", "malformed"),
+            (200, r#"{"resul"#, "malformed"),
+            (200, "[]", "malformed"),
+            (200, "{}", "malformed"),
+        ] {
+            let fault = result(&answer(status, body)).expect_err(body);
+            assert_eq!(fault.class(), class, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn of_the_stores_words_only_the_code_is_kept() {
+        let message = rejection("WRONGTYPE canary").to_string()
+            + &rejection("canary").to_string()
+            + &rejection("").to_string();
+        assert!(
+            message.contains("WRONGTYPE") && !message.contains("canary"),
+            "{message}"
+        );
+    }
+}

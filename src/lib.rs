@@ -1,0 +1,23 @@
+//! grove-shared-cache: the active system prompt of a Node server, shared by all its instances.
+//!
+//! **The life of a read.** `fetchActiveSystemPrompt()` arrives in [`binding`], which hands it to a [`core::cache`] that was
+//! put together from options and environment ([`core::config`], [`core::assembly`]) at the first use. The cache joins a
+//! load that is under way ([`core::flight`]) or begins one: it asks the [`core::store`] (Upstash Redis over REST) for
+//! the value and the generation in one command and lets [`core::protocol`] judge whether that may be served. If not, it
+//! asks the [`core::source`] (Supabase, or a file), makes an entry of the row ([`core::prompt`]), delivers it, and fills
+//! the store behind the caller's back, fenced by the generation that was read before. When nothing answers, the user's
+//! legacy function and then the fallback prompt stand in.
+//!
+//! **The life of an invalidation.** It ends this instance's epoch at once, opens a new generation in the store by one
+//! script, and is done when the store has acknowledged it. From then on a fill that was loaded earlier is refused.
+//!
+//! Everything that waits for the network does so on tokio's threads; the event loop only receives the result. All HTTP
+//! goes through [`core::http`]: one deadline, no redirects, a cap. What went wrong is a [`core::error`]; what happened
+//! is counted in [`core::stats`] and told through [`core::log`].
+//!
+//! `binding` may use all of `core`; `core` never names N-API, builds and tests without it, and only `core::prompt` knows
+//! that the value is a system prompt.
+
+#[cfg(feature = "binding")]
+mod binding;
+pub mod core;
