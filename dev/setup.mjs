@@ -1,0 +1,98 @@
+// What the project needs on a machine, installed if it is missing: npm packages, the built addon, redis-server.
+// Uses nothing but Node itself, because it runs first.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Everything the addon is made of. */
+const SOURCES = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json']
+
+/**
+ * Brings the machine to where the project runs; says what it does, and is quiet where there is nothing to do.
+ *
+ * @param {{ redis?: 'optional' | 'required' }} [needs] `required`: redis-server is installed with apt where that can be
+ *   done, and its absence is an error otherwise.
+ */
+export async function setUp({ redis = 'optional' } = {}) {
+  requireNode()
+  installPackages()
+  buildAddon()
+  if (redis === 'required') installRedis()
+}
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 19)) {
+    fail(`Node 20.19 or later is needed, this is ${process.versions.node}.`)
+  }
+}
+
+function installPackages() {
+  const installed = join(root, 'node_modules', '.package-lock.json')
+  if (existsSync(installed) && modified(installed) >= modified(join(root, 'package-lock.json'))) return
+  step('Installing npm packages (half a minute)')
+  run('npm', ['ci', '--no-audit', '--no-fund'])
+}
+
+function buildAddon() {
+  const addon = readdirSync(root).find((name) => /^grove-shared-cache\..+\.node$/.test(name))
+  const newest = Math.max(...SOURCES.flatMap((path) => files(join(root, path))).map(modified))
+  if (addon && modified(join(root, addon)) >= newest) return
+  if (spawnSync('cargo', ['--version']).error) {
+    fail('Rust is needed to build the addon: install it from https://rustup.rs and run this again.')
+  }
+  step('Building the addon (two minutes the first time)')
+  run(process.execPath, [join(root, 'dev', 'build.mjs')])
+}
+
+function installRedis() {
+  if (onPath('redis-server')) return
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
+  if (!onPath('apt-get') || (sudo.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0)) {
+    fail(
+      'redis-server is needed for the tests. Install it with your package manager, for example ' +
+        '`sudo apt-get install redis-server`, `brew install redis` or `apk add redis`, and run this again.',
+    )
+  }
+  step('Installing redis-server')
+  const apt = (...words) => {
+    const [command, ...rest] = [...sudo, 'apt-get', '-qq', ...words]
+    run(command, rest)
+  }
+  apt('update')
+  apt('install', '-y', '--no-install-recommends', 'redis-server')
+}
+
+function onPath(program) {
+  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)))
+}
+
+/** @returns {string[]} the file itself, or all files below the folder */
+function files(path) {
+  if (!statSync(path).isDirectory()) return [path]
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+function modified(path) {
+  return statSync(path).mtimeMs
+}
+
+function step(words) {
+  console.log(`> ${words}`)
+}
+
+function run(command, words) {
+  execFileSync(command, words, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
+}
+
+function fail(words) {
+  console.error(words)
+  process.exit(1)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await setUp({ redis: 'required' })
