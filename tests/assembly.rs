@@ -1,0 +1,20 @@
+//! Assembly against the fixtures that the JavaScript tests use too.
+
+use grove_shared_cache::core::prompt::assemble;
+use serde_json::Value;
+
+#[test]
+fn each_fixture_assembles_to_its_exact_text() {
+    let fixtures: Vec<Value> =
+        serde_json::from_str(include_str!("fixtures/assembly.json")).unwrap();
+    assert!(!fixtures.is_empty());
+    for fixture in fixtures {
+        let content = assemble(fixture["payload"].as_object().unwrap());
+        assert_eq!(
+            content.as_deref(),
+            Ok(fixture["content"].as_str().unwrap()),
+            "{}",
+            fixture["situation"]
+        );
+    }
+}

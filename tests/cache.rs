@@ -1,0 +1,498 @@
+//! The order of the tiers, over the embedded store and a scripted source, with time held still.
+
+mod common;
+
+use async_trait::async_trait;
+use common::{HandClock, Lines, Scene, ScriptedSource, held, prompt, row, until};
+use grove_shared_cache::core::cache::{Answer, Cache, Parts, Tier};
+use grove_shared_cache::core::clock::Clock;
+use grove_shared_cache::core::error::{ErrorCode, Fault};
+use grove_shared_cache::core::http::Deadline;
+use grove_shared_cache::core::log::{Level, Logger};
+use grove_shared_cache::core::prompt::{DEFAULT_FALLBACK, SystemPrompt};
+use grove_shared_cache::core::protocol::{Generation, Keys, Record, Snapshot};
+use grove_shared_cache::core::source::LegacySource;
+use grove_shared_cache::core::store::memory::Memory;
+use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Store};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const T1: &str = "2026-01-01T00:00:00+00:00";
+const T2: &str = "2026-01-02T00:00:00+00:00";
+
+/// A store that can be switched off, and everything a test looks at.
+struct World {
+    cache: Arc<Cache>,
+    store: Memory,
+    down: Arc<AtomicBool>,
+    clock: Arc<HandClock>,
+    lines: Arc<Lines>,
+    source: Arc<ScriptedSource>,
+}
+
+fn world(source: Arc<ScriptedSource>) -> World {
+    world_with(source, None)
+}
+
+fn world_with(source: Arc<ScriptedSource>, legacy: Option<Arc<dyn LegacySource>>) -> World {
+    let clock = Arc::new(HandClock::default());
+    let lines = Arc::new(Lines::default());
+    let store = Memory::new(clock.clone(), Keys::under("test"));
+    let down = Arc::new(AtomicBool::new(false));
+    let cache = instance(&store, &down, &clock, &lines, source.clone(), legacy);
+    World {
+        cache,
+        store,
+        down,
+        clock,
+        lines,
+        source,
+    }
+}
+
+fn instance(
+    store: &Memory,
+    down: &Arc<AtomicBool>,
+    clock: &Arc<HandClock>,
+    lines: &Arc<Lines>,
+    source: Arc<ScriptedSource>,
+    legacy: Option<Arc<dyn LegacySource>>,
+) -> Arc<Cache> {
+    let resource = Arc::new(SystemPrompt::new(None));
+    Cache::new(Parts {
+        resource: resource.clone(),
+        store: Some(Arc::new(Switched {
+            store: store.clone(),
+            down: down.clone(),
+        })),
+        source: Some(source),
+        legacy,
+        clock: clock.clone(),
+        logger: Logger::new(Some(Level::Debug), lines.clone(), resource),
+        ttl_seconds: 300,
+        max_staleness: Duration::from_secs(1),
+        redis_timeout: Duration::from_millis(500),
+        source_timeout: Duration::from_millis(2000),
+    })
+}
+
+impl World {
+    async fn read(&self) -> Arc<Answer> {
+        self.cache.fetch().await.unwrap()
+    }
+
+    async fn stored(&self) -> Snapshot {
+        self.store.read(deadline()).await.unwrap()
+    }
+
+    /// Until the fill that a read left behind is through, one way or the other.
+    async fn filled(&self, count: u64) {
+        until(|| self.cache.stats.fills.get() + self.cache.stats.fills_refused.get() == count)
+            .await;
+    }
+}
+
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(1))
+}
+
+struct Switched {
+    store: Memory,
+    down: Arc<AtomicBool>,
+}
+
+impl Switched {
+    fn up(&self) -> Result<&Memory, Fault> {
+        if self.down.load(Ordering::SeqCst) {
+            Err(Fault::Unreachable)
+        } else {
+            Ok(&self.store)
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Switched {
+    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
+        self.up()?.read(deadline).await
+    }
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        self.up()?.mint(deadline, now_ms).await
+    }
+    async fn fill(
+        &self,
+        deadline: Deadline,
+        fence: &Generation,
+        record: &Record,
+        ttl: u32,
+    ) -> Result<Fill, Fault> {
+        self.up()?.fill(deadline, fence, record, ttl).await
+    }
+    async fn invalidate(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        self.up()?.invalidate(deadline, now_ms).await
+    }
+    async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
+        self.up()?.probe(deadline).await
+    }
+}
+
+#[async_trait]
+impl KeyValue for Switched {
+    async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault> {
+        self.up()?.get(deadline, key).await
+    }
+    async fn set(&self, deadline: Deadline, key: &str, value: &str, ttl: u32) -> Result<(), Fault> {
+        self.up()?.set(deadline, key, value, ttl).await
+    }
+    async fn del(&self, deadline: Deadline, key: &str) -> Result<bool, Fault> {
+        self.up()?.del(deadline, key).await
+    }
+}
+
+struct Legacy(Option<Value>);
+
+#[async_trait]
+impl LegacySource for Legacy {
+    async fn load(&self) -> Result<Value, String> {
+        match &self.0 {
+            Some(value) => Ok(value.clone()),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_source_gave_is_stored_and_the_next_read_is_a_hit() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    let first = world.read().await;
+    world.filled(1).await;
+    let second = world.read().await;
+    assert_eq!((first.tier, second.tier), (Tier::Source, Tier::Redis));
+    assert_eq!(*second.entry.content, *prompt("one"));
+    assert_eq!(
+        second.entry, first.entry,
+        "the store gives back all that the source gave"
+    );
+    assert_eq!(second.generation, first.generation);
+    assert_eq!(world.source.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_load_begun_before_an_invalidation_is_not_stored() {
+    let (load, release) = held(row("old", T1));
+    let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
+    let slow = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.fetch().await.unwrap() }
+    });
+    world.source.begun.notified().await;
+    world.cache.invalidate().await.unwrap();
+    release.send(()).unwrap();
+
+    assert_eq!(
+        *slow.await.unwrap().entry.content,
+        *prompt("old"),
+        "who asked before is answered"
+    );
+    world.filled(1).await;
+    assert_eq!(world.cache.stats.fills_refused.get(), 1);
+    assert_eq!(world.stored().await.active, None);
+    assert_eq!(*world.read().await.entry.content, *prompt("new"));
+}
+
+#[tokio::test]
+async fn a_load_of_another_instance_is_fenced_as_well() {
+    let (load, release) = held(row("old", T1));
+    let world = world(ScriptedSource::of([load]));
+    let other = instance(
+        &world.store,
+        &world.down,
+        &world.clock,
+        &world.lines,
+        world.source.clone(),
+        None,
+    );
+    let slow = tokio::spawn({
+        let other = other.clone();
+        async move { other.fetch().await.unwrap() }
+    });
+    world.source.begun.notified().await;
+    world.cache.invalidate().await.unwrap();
+    world.source.then(Scene::Row(row("new", T2)));
+    assert_eq!(*world.read().await.entry.content, *prompt("new"));
+    world.filled(1).await;
+    release.send(()).unwrap();
+    slow.await.unwrap();
+    until(|| other.stats.fills_refused.get() == 1).await;
+    assert_eq!(
+        *world.read().await.entry.content,
+        *prompt("new"),
+        "the old prompt is not back"
+    );
+}
+
+#[tokio::test]
+async fn a_read_that_begins_after_an_invalidation_does_not_join_an_earlier_load() {
+    let (load, release) = held(row("old", T1));
+    let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
+    let early = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.fetch().await.unwrap() }
+    });
+    world.source.begun.notified().await;
+    // Not awaited: the epoch ends with the call.
+    let invalidation = world.cache.invalidate();
+    assert_eq!(*world.read().await.entry.content, *prompt("new"));
+    invalidation.await.unwrap();
+    release.send(()).unwrap();
+    early.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_load_begun_before_a_flush_is_not_stored() {
+    let (load, release) = held(row("old", T1));
+    let world = world(ScriptedSource::of([load]));
+    let slow = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.fetch().await.unwrap() }
+    });
+    world.source.begun.notified().await;
+    world.store.flush();
+    release.send(()).unwrap();
+    slow.await.unwrap();
+    world.filled(1).await;
+    assert_eq!(world.cache.stats.fills_refused.get(), 1);
+    assert_eq!(world.stored().await, Snapshot::default());
+}
+
+#[tokio::test]
+async fn concurrent_reads_share_one_load() {
+    let (load, release) = held(row("one", T1));
+    let world = world(ScriptedSource::of([load]));
+    let reads: Vec<_> = (0..50)
+        .map(|_| {
+            let cache = world.cache.clone();
+            tokio::spawn(async move { cache.fetch().await.unwrap() })
+        })
+        .collect();
+    until(|| world.cache.stats.reads.get() == 50).await;
+    release.send(()).unwrap();
+    for read in reads {
+        assert_eq!(*read.await.unwrap().entry.content, *prompt("one"));
+    }
+    assert_eq!(
+        (world.source.asked(), world.cache.stats.joined.get()),
+        (1, 49)
+    );
+}
+
+#[tokio::test]
+async fn no_active_row_gives_the_fallback_which_is_never_stored() {
+    let world = world(ScriptedSource::of([
+        Scene::NoRow,
+        Scene::Row(row("one", T1)),
+    ]));
+    let answer = world.read().await;
+    assert_eq!(
+        (answer.tier, &*answer.entry.content),
+        (Tier::Fallback, DEFAULT_FALLBACK)
+    );
+    assert_eq!(world.stored().await.active, None);
+    assert_eq!(
+        *world.read().await.entry.content,
+        *prompt("one"),
+        "the next read looks again"
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_is_no_prompt_is_told_once_by_its_id_and_not_stored() {
+    let mut broken = row("one", T1);
+    broken.insert("payload".into(), json!({ "identity": ["secret"] }));
+    let world = world(ScriptedSource::of([Scene::Row(broken)]));
+    for _ in 0..3 {
+        assert_eq!(world.read().await.tier, Tier::Fallback);
+    }
+    assert_eq!(world.stored().await.active, None);
+    assert_eq!(
+        world.lines.at_least(Level::Info),
+        [
+            "[SystemPrompt] Row 7c9e6679-7425-40de-944b-e07fc1f90ae7 is no prompt: section identity is not a string",
+            "[SystemPrompt] Using fallback prompt",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_prompt_over_the_cap_is_no_prompt() {
+    let world = world(ScriptedSource::of([Scene::Row(row(
+        &"x".repeat(4 << 20),
+        T1,
+    ))]));
+    assert_eq!(world.read().await.tier, Tier::Fallback);
+    let told = world.lines.at_least(Level::Warn);
+    assert!(
+        told[0].ends_with("it is larger than 4194304 bytes"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn without_the_store_the_source_is_read_and_the_outage_is_told_once() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.down.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        let answer = world.read().await;
+        assert_eq!(
+            (answer.tier, answer.generation.is_none()),
+            (Tier::Source, true)
+        );
+    }
+    world.down.store(false, Ordering::SeqCst);
+    world.read().await;
+    assert_eq!(
+        world.lines.at_least(Level::Info),
+        [
+            "[SystemPrompt] Redis unavailable (no connection); reading from the source",
+            "[SystemPrompt] Loaded from Supabase: \"Grove\"",
+            "[SystemPrompt] Redis answers again",
+            "[SystemPrompt] Loaded from Supabase: \"Grove\"",
+        ]
+    );
+    assert_eq!(world.cache.stats.store_faults.get(), 3);
+}
+
+#[tokio::test]
+async fn without_the_source_the_legacy_source_stands_in_and_is_never_stored() {
+    let legacy = Arc::new(Legacy(Some(
+        json!({ "content": "legacy prompt", "source": "gcs-legacy" }),
+    )));
+    let world = world_with(
+        ScriptedSource::of([Scene::Fault(Fault::Status { status: 503 })]),
+        Some(legacy),
+    );
+    let answer = world.read().await;
+    assert_eq!(
+        (answer.tier, &*answer.entry.content),
+        (Tier::Fallback, "legacy prompt")
+    );
+    assert_eq!(answer.entry.source, "gcs-legacy");
+    assert_eq!(world.stored().await.active, None);
+}
+
+#[tokio::test]
+async fn a_legacy_value_that_is_no_prompt_gives_the_fallback() {
+    let world = world_with(
+        ScriptedSource::of([Scene::NoRow]),
+        Some(Arc::new(Legacy(Some(json!(5))))),
+    );
+    let answer = world.read().await;
+    assert_eq!(&*answer.entry.content, DEFAULT_FALLBACK);
+    assert!(
+        world
+            .lines
+            .at_least(Level::Warn)
+            .iter()
+            .any(|line| line.contains("legacySource gave no prompt"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_and_a_legacy_source_that_hang_end_with_the_source_timeout() {
+    let world = world_with(
+        ScriptedSource::of([Scene::Hang]),
+        Some(Arc::new(Legacy(None))),
+    );
+    let begun = tokio::time::Instant::now();
+    let answer = world.read().await;
+    assert_eq!(answer.tier, Tier::Fallback);
+    assert_eq!(begun.elapsed().as_millis(), 2000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_hangs_leaves_half_of_the_time_to_the_legacy_source() {
+    let world = world_with(
+        ScriptedSource::of([Scene::Hang]),
+        Some(Arc::new(Legacy(Some(json!("legacy"))))),
+    );
+    let begun = tokio::time::Instant::now();
+    assert_eq!(&*world.read().await.entry.content, "legacy");
+    assert_eq!(begun.elapsed().as_millis(), 1000);
+}
+
+#[tokio::test]
+async fn an_invalidation_that_does_not_reach_the_store_fails() {
+    let world = world(ScriptedSource::of([]));
+    world.down.store(true, Ordering::SeqCst);
+    let error = world.cache.invalidate().await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::StoreUnavailable);
+    assert!(error.code.retryable());
+    assert_eq!(error.fault, Some(Fault::Unreachable));
+    assert_eq!(world.cache.stats.invalidations_failed.get(), 1);
+}
+
+#[tokio::test]
+async fn an_invalidation_opens_a_larger_generation_even_if_the_clock_went_back() {
+    let world = world(ScriptedSource::of([]));
+    let ahead = Generation::new((world.clock.wall_ms() + 60_000).to_string());
+    world
+        .store
+        .invalidate(deadline(), world.clock.wall_ms() + 60_000)
+        .await
+        .unwrap();
+    let receipt = world.cache.invalidate().await.unwrap();
+    let number = |generation: &Generation| generation.as_str().parse::<u64>().unwrap();
+    assert_eq!(number(&receipt.generation.unwrap()), number(&ahead) + 1);
+}
+
+#[tokio::test]
+async fn a_closed_cache_refuses_and_can_still_be_examined() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.cache.close();
+    world.cache.close();
+    assert_eq!(
+        world.cache.fetch().await.unwrap_err().code,
+        ErrorCode::Closed
+    );
+    assert_eq!(
+        world.cache.invalidate().await.unwrap_err().code,
+        ErrorCode::Closed
+    );
+    assert_eq!(
+        world.cache.get_value("k").await.unwrap_err().code,
+        ErrorCode::Closed
+    );
+    let (answer, probe) = world.cache.examine().await;
+    assert_eq!(answer.tier, Tier::Fallback);
+    assert!(probe.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_read_tells_its_hit_at_debug_level_only() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.read().await;
+    world.filled(1).await;
+    world.lines.take();
+    world.read().await;
+    assert_eq!(world.lines.at_least(Level::Info), [""; 0]);
+    assert_eq!(
+        world.lines.at_least(Level::Debug),
+        ["[SystemPrompt] Cache hit (Redis)"]
+    );
+}
+
+#[tokio::test]
+async fn an_expired_value_is_loaded_again() {
+    let world = world(ScriptedSource::of([
+        Scene::Row(row("one", T1)),
+        Scene::Row(row("two", T2)),
+    ]));
+    world.read().await;
+    world.filled(1).await;
+    world.clock.advance(Duration::from_secs(299));
+    assert_eq!(*world.read().await.entry.content, *prompt("one"));
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(*world.read().await.entry.content, *prompt("two"));
+}

@@ -1,0 +1,49 @@
+//! The local stack of `dev/`, started once per test file; it ends by itself when the test process does.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+pub struct Stack {
+    variables: HashMap<String, String>,
+    /// Its standard input stays open for as long as this process lives: that is what keeps it up.
+    _child: Child,
+}
+
+impl Stack {
+    pub fn variable(&self, name: &str) -> String {
+        self.variables[name].clone()
+    }
+}
+
+pub fn stack() -> &'static Stack {
+    static STACK: OnceLock<Stack> = OnceLock::new();
+    STACK.get_or_init(|| {
+        let mut child = Command::new("node")
+            .args(["dev/stack.mjs", "--until-stdin-closes"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node is on PATH");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let variables: HashMap<_, _> = lines
+            .take(4)
+            .map(|line| {
+                let line = line.unwrap();
+                let (name, value) = line.split_once('=').expect("NAME=value");
+                (name.to_owned(), value.to_owned())
+            })
+            .collect();
+        assert_eq!(
+            variables.len(),
+            4,
+            "the stack did not start; is `npm ci` done?"
+        );
+        Stack {
+            variables,
+            _child: child,
+        }
+    })
+}

@@ -1,0 +1,349 @@
+//! The request path over real sockets, with servers that misbehave: every read ends in time with a value, and nothing
+//! secret is in any message.
+
+mod common;
+
+use common::server::{ScriptedServer, answer, read_request};
+use common::{Lines, prompt, row};
+use grove_shared_cache::core::assembly;
+use grove_shared_cache::core::cache::{Cache, Tier};
+use grove_shared_cache::core::config::Options;
+use grove_shared_cache::core::log::Level;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+
+const TOKEN: &str = "canary-token";
+const KEY: &str = "canary-key";
+const PROMPT: &str = "canary-prompt";
+const REDIS_TIMEOUT_MS: u64 = 200;
+const SOURCE_TIMEOUT_MS: u64 = 300;
+/// What a loaded machine may add to a deadline.
+const SLACK_MS: u64 = 150;
+
+fn open(store: &str, source: &str, lines: &Arc<Lines>) -> Arc<Cache> {
+    let options = Options {
+        upstash_url: Some(store.into()),
+        upstash_token: Some(TOKEN.into()),
+        supabase_url: Some(source.into()),
+        supabase_key: Some(KEY.into()),
+        redis_timeout_ms: Some(REDIS_TIMEOUT_MS as f64),
+        source_timeout_ms: Some(SOURCE_TIMEOUT_MS as f64),
+        log_level: Some("debug".into()),
+        ..Options::default()
+    };
+    assembly::open(options.resolve(|_| None).unwrap(), None, lines.clone()).unwrap()
+}
+
+/// A source with one active row.
+async fn good_source() -> ScriptedServer {
+    let rows = Value::Array(vec![Value::Object(row(
+        PROMPT,
+        "2026-01-01T00:00:00+00:00",
+    ))]);
+    ScriptedServer::answering(answer(
+        "200 OK",
+        "content-type: application/json\r\n",
+        rows.to_string(),
+    ))
+    .await
+}
+
+/// Every way in which a server can fail to answer.
+async fn misbehaving() -> Vec<(&'static str, ScriptedServer)> {
+    let hang = ScriptedServer::start(|_, mut stream| async move {
+        read_request(&mut stream).await;
+        std::future::pending::<()>().await;
+    });
+    let drip = ScriptedServer::start(|_, mut stream| async move {
+        read_request(&mut stream).await;
+        for byte in answer("200 OK", "", [b' '; 100]) {
+            if stream.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let huge = ScriptedServer::start(|_, mut stream| async move {
+        read_request(&mut stream).await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await;
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        // 50 MiB, if anybody reads on.
+        for _ in 0..800 {
+            if stream.write_all(chunk.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    });
+    let closes = ScriptedServer::start(|_, mut stream| async move {
+        read_request(&mut stream).await;
+    });
+    let short = answer("200 OK", "", "[[[[");
+    vec![
+        ("hang", hang.await),
+        ("slow drip", drip.await),
+        ("huge body", huge.await),
+        ("closed without an answer", closes.await),
+        (
+            "huge by announcement",
+            ScriptedServer::answering(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec(),
+            )
+            .await,
+        ),
+        (
+            "reset in the body",
+            ScriptedServer::answering(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"result\":".to_vec(),
+            )
+            .await,
+        ),
+        (
+            "no HTTP",
+            ScriptedServer::answering(b"SSH-2.0-canary\r\n".to_vec()).await,
+        ),
+        (
+            "empty body",
+            ScriptedServer::answering(answer("200 OK", "", "")).await,
+        ),
+        ("truncated JSON", ScriptedServer::answering(short).await),
+        (
+            "JSON of another shape",
+            ScriptedServer::answering(answer("200 OK", "", "{\"result\":{\"canary\":1}}")).await,
+        ),
+        (
+            "HTML",
+            ScriptedServer::answering(answer("502 Bad Gateway", "", "<html>canary</html>")).await,
+        ),
+        (
+            "500",
+            ScriptedServer::answering(answer("500 Internal Server Error", "", "canary")).await,
+        ),
+        (
+            "401",
+            ScriptedServer::answering(answer(
+                "401 Unauthorized",
+                "",
+                "{\"error\":\"WRONGPASS canary\"}",
+            ))
+            .await,
+        ),
+        (
+            "429",
+            ScriptedServer::answering(answer("429 Too Many Requests", "retry-after: 60\r\n", "{}"))
+                .await,
+        ),
+        (
+            "error text",
+            ScriptedServer::answering(answer("400 Bad Request", "", "{\"error\":\"ERR canary\"}"))
+                .await,
+        ),
+        (
+            "not gzip",
+            ScriptedServer::answering(answer("200 OK", "content-encoding: gzip\r\n", "canary"))
+                .await,
+        ),
+    ]
+}
+
+fn assert_silent(lines: &Lines, situation: &str) {
+    for line in lines.at_least(Level::Debug) {
+        assert!(!line.contains("canary"), "{situation}: {line}");
+        assert!(!line.contains("127.0.0.1"), "{situation}: {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_store_answers_the_source_is_served_in_time() {
+    let source = good_source().await;
+    for (situation, store) in misbehaving().await {
+        let lines = Arc::new(Lines::default());
+        let cache = open(&store.url(), &source.url(), &lines);
+        let begun = Instant::now();
+        let answer = cache.fetch().await.unwrap();
+        let took = begun.elapsed();
+        assert_eq!(
+            (answer.tier, &*answer.entry.content),
+            (Tier::Source, &*prompt(PROMPT)),
+            "{situation}"
+        );
+        assert!(
+            took < Duration::from_millis(REDIS_TIMEOUT_MS + SOURCE_TIMEOUT_MS + SLACK_MS),
+            "{situation}: {took:?}"
+        );
+        assert_eq!(cache.stats.store_faults.get(), 1, "{situation}");
+        let error = cache.invalidate().await.unwrap_err();
+        assert!(
+            !error.to_string().contains("canary"),
+            "{situation}: {error}"
+        );
+        if situation.starts_with("huge") {
+            let told = lines.at_least(Level::Warn).join("\n");
+            assert!(told.contains("larger than"), "{situation}: {told}");
+        }
+        assert_silent(&lines, situation);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_store_and_source_answer_the_fallback_is_served_in_time() {
+    for (situation, server) in misbehaving().await {
+        let lines = Arc::new(Lines::default());
+        let cache = open(&server.url(), &server.url(), &lines);
+        let begun = Instant::now();
+        let answer = cache.fetch().await.unwrap();
+        let took = begun.elapsed();
+        assert_eq!(answer.tier, Tier::Fallback, "{situation}");
+        assert!(
+            took < Duration::from_millis(REDIS_TIMEOUT_MS + SOURCE_TIMEOUT_MS + SLACK_MS),
+            "{situation}: {took:?}"
+        );
+        assert_eq!(cache.stats.source_faults.get(), 1, "{situation}");
+        assert_silent(&lines, situation);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_is_refused_and_the_token_stays_here() {
+    let elsewhere =
+        ScriptedServer::answering(answer("200 OK", "", "{\"result\":[null,null,null,null]}")).await;
+    let headers = format!("location: {}/canary\r\n", elsewhere.url());
+    let source = good_source().await;
+    for status in ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"] {
+        let store = ScriptedServer::answering(answer(status, &headers, "")).await;
+        let lines = Arc::new(Lines::default());
+        let cache = open(&store.url(), &source.url(), &lines);
+        assert_eq!(cache.fetch().await.unwrap().tier, Tier::Source);
+        assert_eq!(
+            elsewhere.connections.load(Ordering::SeqCst),
+            0,
+            "nobody went there"
+        );
+        assert_silent(&lines, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_connection_that_the_peer_closed_is_tried_once_more() {
+    let nothing_stored = answer("200 OK", "", "{\"result\":[null,null,null,\"5\"]}");
+    // Each connection answers one request and closes as the next one arrives, after it was read.
+    let store = ScriptedServer::start(move |_, mut stream| {
+        let bytes = nothing_stored.clone();
+        async move {
+            read_request(&mut stream).await;
+            stream.write_all(&bytes).await.unwrap();
+            read_request(&mut stream).await;
+        }
+    })
+    .await;
+    let source = good_source().await;
+    let lines = Arc::new(Lines::default());
+    let cache = open(&store.url(), &source.url(), &lines);
+    // The first read is followed by its fill on the same connection, so faults are counted from here on.
+    cache.fetch().await.unwrap();
+    for _ in 0..3 {
+        let answer = cache.fetch().await.unwrap();
+        assert!(answer.generation.is_some(), "the store answered");
+    }
+    assert!(store.connections.load(Ordering::SeqCst) > 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sync_token_of_an_answer_is_sent_with_the_next_command() {
+    let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let store = ScriptedServer::start(move |number, mut stream| {
+        let sent = sent.clone();
+        async move {
+            let request = read_request(&mut stream).await;
+            let token = request
+                .lines()
+                .find_map(|line| line.strip_prefix("upstash-sync-token: "))
+                .map(str::to_owned);
+            sent.send(token).unwrap();
+            let headers = format!("connection: close\r\nUpstash-Sync-Token: token-{number}\r\n");
+            let bytes = answer("200 OK", &headers, "{\"result\":\"5\"}");
+            let _ = stream.write_all(&bytes).await;
+        }
+    })
+    .await;
+    let lines = Arc::new(Lines::default());
+    let cache = open(&store.url(), "", &lines);
+    cache.invalidate().await.unwrap();
+    cache.invalidate().await.unwrap();
+    assert_eq!(received.recv().await.unwrap(), None);
+    assert_eq!(received.recv().await.unwrap().as_deref(), Some("token-0"));
+}
+
+#[tokio::test]
+async fn not_configured_is_told_once_and_every_read_is_answered() {
+    let lines = Arc::new(Lines::default());
+    let settings = Options::default().resolve(|_| None).unwrap();
+    let cache = assembly::open(settings, None, lines.clone()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(cache.fetch().await.unwrap().tier, Tier::Fallback);
+    }
+    let receipt = cache.invalidate().await.unwrap();
+    assert_eq!(receipt.generation, None);
+    let lines = lines.at_least(Level::Info);
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.contains("UPSTASH_REDIS_REST_URL is not set"))
+            .count(),
+        1,
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.contains("SUPABASE_URL is not set"))
+            .count(),
+        1,
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines.last().unwrap(),
+        "[Cache] System prompt invalidated (this instance only: no shared cache)"
+    );
+}
+
+#[tokio::test]
+async fn a_file_is_the_source_where_supabase_is_not_configured() {
+    let folder = std::env::temp_dir().join(format!("grove-shared-cache-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("prompt.json");
+    let options = Options {
+        prompt_file: Some(path.to_str().unwrap().into()),
+        ..Options::default()
+    };
+    let cache = assembly::open(
+        options.resolve(|_| None).unwrap(),
+        None,
+        Arc::new(Lines::default()),
+    )
+    .unwrap();
+
+    assert_eq!(
+        cache.fetch().await.unwrap().tier,
+        Tier::Fallback,
+        "there is no file yet"
+    );
+    for (text, tier) in [
+        ("{", Tier::Fallback),
+        ("[]", Tier::Fallback),
+        (r#"{"payload":{"identity":"filed"}}"#, Tier::Source),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(cache.fetch().await.unwrap().tier, tier, "{text}");
+    }
+    let answer = cache.fetch().await.unwrap();
+    assert_eq!(
+        (&*answer.entry.content, answer.entry.source.as_str()),
+        (&*prompt("filed"), "file")
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}

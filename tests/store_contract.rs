@@ -1,0 +1,246 @@
+//! One contract, two stores: the embedded one, and Upstash's protocol over a real Redis. And the source over a real
+//! PostgREST.
+
+mod common;
+
+use common::HandClock;
+use common::stack::stack;
+use grove_shared_cache::core::cache::SharedStore;
+use grove_shared_cache::core::http::{Deadline, Http};
+use grove_shared_cache::core::prompt::{COLUMNS, TABLE};
+use grove_shared_cache::core::protocol::{
+    Entry, Generation, Keys, Record, Snapshot, judge, record,
+};
+use grove_shared_cache::core::source::Source;
+use grove_shared_cache::core::source::supabase::Supabase;
+use grove_shared_cache::core::store::memory::Memory;
+use grove_shared_cache::core::store::upstash::Upstash;
+use grove_shared_cache::core::store::{Fill, Store};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+
+/// Keys that no other test uses.
+fn fresh_keys() -> Keys {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    Keys::under(&format!("contract:{}", NEXT.fetch_add(1, Ordering::SeqCst)))
+}
+
+fn upstash(keys: Keys) -> Upstash {
+    let url = stack().variable("UPSTASH_REDIS_REST_URL").parse().unwrap();
+    Upstash::new(
+        Http::new(None).unwrap(),
+        url,
+        stack().variable("UPSTASH_REDIS_REST_TOKEN"),
+        keys,
+    )
+}
+
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(5))
+}
+
+fn entry(content: &str) -> Entry {
+    Entry {
+        content: content.into(),
+        version: "2026-01-01T00:00:00+00:00".into(),
+        source: "supabase".into(),
+        loaded_at_ms: NOW_MS,
+        attributes: json!({ "title": "Grove \u{1F333}" })
+            .as_object()
+            .unwrap()
+            .clone(),
+    }
+}
+
+fn a_record(generation: &Generation) -> Record {
+    record(&entry("prompt"), generation)
+}
+
+macro_rules! contract {
+    ($($situation:ident => |$store:ident, $keys:ident| $body:block)*) => {
+        $(async fn $situation($store: Arc<dyn SharedStore>, $keys: Keys) $body)*
+
+        mod embedded {
+            use super::*;
+            $(#[tokio::test] async fn $situation() {
+                let keys = fresh_keys();
+                let store = Memory::new(Arc::new(HandClock::default()), keys.clone());
+                super::$situation(Arc::new(store), keys).await;
+            })*
+        }
+
+        mod real {
+            use super::*;
+            $(#[tokio::test] async fn $situation() {
+                let keys = fresh_keys();
+                super::$situation(Arc::new(upstash(keys.clone())), keys).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    nothing_is_stored_at_first => |store, _keys| {
+        assert_eq!(store.read(deadline()).await, Ok(Snapshot::default()));
+        assert_eq!(store.probe(deadline()).await.unwrap().ttl_seconds, None);
+    }
+
+    a_generation_is_minted_once => |store, _keys| {
+        let minted = store.mint(deadline(), NOW_MS).await.unwrap();
+        assert_eq!(minted.as_str(), NOW_MS.to_string());
+        assert_eq!(store.mint(deadline(), NOW_MS + 5).await.unwrap(), minted);
+        assert_eq!(store.read(deadline()).await.unwrap().generation, Some(minted));
+    }
+
+    a_fill_of_the_current_generation_is_read_back_whole => |store, keys| {
+        let generation = store.mint(deadline(), NOW_MS).await.unwrap();
+        assert_eq!(store.fill(deadline(), &generation, &a_record(&generation), 300).await, Ok(Fill::Stored));
+        assert_eq!(judge(&store.read(deadline()).await.unwrap()), Ok(entry("prompt")));
+        let ttl = store.probe(deadline()).await.unwrap().ttl_seconds.unwrap();
+        assert!((299..=300).contains(&ttl), "{ttl}");
+        assert_eq!(store.get(deadline(), &keys.version).await, Ok(Some("2026-01-01T00:00:00+00:00".into())));
+    }
+
+    a_fill_of_another_generation_is_refused => |store, _keys| {
+        let generation = store.mint(deadline(), NOW_MS).await.unwrap();
+        let earlier = Generation::new((NOW_MS - 1).to_string());
+        assert_eq!(store.fill(deadline(), &earlier, &a_record(&earlier), 300).await, Ok(Fill::Refused));
+        let snapshot = store.read(deadline()).await.unwrap();
+        assert_eq!(snapshot, Snapshot { generation: Some(generation), ..Snapshot::default() });
+    }
+
+    a_fill_without_a_generation_in_the_store_is_refused => |store, _keys| {
+        let gone = Generation::new(NOW_MS.to_string());
+        assert_eq!(store.fill(deadline(), &gone, &a_record(&gone), 300).await, Ok(Fill::Refused));
+        assert_eq!(store.read(deadline()).await, Ok(Snapshot::default()));
+    }
+
+    an_invalidation_drops_everything_and_opens_a_larger_generation => |store, keys| {
+        let generation = store.mint(deadline(), NOW_MS).await.unwrap();
+        store.fill(deadline(), &generation, &a_record(&generation), 300).await.unwrap();
+        let next = store.invalidate(deadline(), NOW_MS).await.unwrap();
+        assert_eq!(next.as_str(), (NOW_MS + 1).to_string(), "larger, even in the same millisecond");
+        let later = store.invalidate(deadline(), NOW_MS + 10).await.unwrap();
+        assert_eq!(later.as_str(), (NOW_MS + 10).to_string());
+        let snapshot = store.read(deadline()).await.unwrap();
+        assert_eq!(snapshot, Snapshot { generation: Some(later), ..Snapshot::default() });
+        assert_eq!(store.get(deadline(), &keys.version).await, Ok(None));
+    }
+
+    an_invalidation_heals_a_generation_that_is_no_number => |store, keys| {
+        for broken in ["canary", "-5", "1e300", "nan", "99999999999999999999", ""] {
+            store.set(deadline(), &keys.generation, broken, 300).await.unwrap();
+            let next = store.invalidate(deadline(), NOW_MS).await.unwrap();
+            assert_eq!(next.as_str(), NOW_MS.to_string(), "after {broken:?}");
+        }
+    }
+
+    plain_values_are_set_read_and_deleted => |store, keys| {
+        let key = format!("{}:plain \u{1F511}", keys.active);
+        assert_eq!(store.get(deadline(), &key).await, Ok(None));
+        for value in ["text", "", "123", "null", "{\"a\":1}", "OK", "T0s=", "木\u{2028}\u{0}\r\n\"", &"x".repeat(1 << 20)] {
+            store.set(deadline(), &key, value, 300).await.unwrap();
+            assert_eq!(store.get(deadline(), &key).await, Ok(Some(value.to_owned())));
+        }
+        assert_eq!(store.del(deadline(), &key).await, Ok(true));
+        assert_eq!(store.del(deadline(), &key).await, Ok(false));
+    }
+
+    prompts_come_back_as_they_were_written => |store, _keys| {
+        let generation = store.mint(deadline(), NOW_MS).await.unwrap();
+        for content in ["123", "\"quoted\"", "{}", "null", "OK", "Aborted", "👩‍💻 木 é\u{2028}\u{2029}", "\u{0}\u{1f}\\", &"木".repeat(300_000)] {
+            let entry = entry(content);
+            store.fill(deadline(), &generation, &record(&entry, &generation), 300).await.unwrap();
+            assert_eq!(judge(&store.read(deadline()).await.unwrap()), Ok(entry));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_not_authorised() {
+    let url = stack().variable("UPSTASH_REDIS_REST_URL").parse().unwrap();
+    let store = Upstash::new(Http::new(None).unwrap(), url, "wrong".into(), fresh_keys());
+    assert_eq!(
+        store.read(deadline()).await.unwrap_err().class(),
+        "unauthorized"
+    );
+}
+
+/// What the store answers to a command that no store of ours sends.
+async fn raw(command: serde_json::Value) -> String {
+    let url = stack().variable("UPSTASH_REDIS_REST_URL");
+    let token = stack().variable("UPSTASH_REDIS_REST_TOKEN");
+    let http = Http::new(None).unwrap();
+    let request = |client: &reqwest::Client| {
+        client
+            .post(&url)
+            .bearer_auth(&token)
+            .body(command.to_string())
+    };
+    String::from_utf8(http.exchange(deadline(), request).await.unwrap().body).unwrap()
+}
+
+#[tokio::test]
+async fn a_generation_of_another_type_is_healed_by_an_invalidation() {
+    let keys = fresh_keys();
+    assert_eq!(
+        raw(json!(["RPUSH", keys.generation, "x"])).await,
+        r#"{"result":1}"#
+    );
+    let store = upstash(keys);
+    assert_eq!(
+        store.mint(deadline(), NOW_MS).await.unwrap_err().class(),
+        "rejected"
+    );
+    assert_eq!(
+        store.invalidate(deadline(), NOW_MS).await.unwrap().as_str(),
+        NOW_MS.to_string()
+    );
+}
+
+#[tokio::test]
+async fn a_generation_has_no_expiry_minted_or_opened() {
+    let keys = fresh_keys();
+    let store = upstash(keys.clone());
+    store.mint(deadline(), NOW_MS).await.unwrap();
+    assert_eq!(
+        raw(json!(["TTL", keys.generation])).await,
+        r#"{"result":-1}"#
+    );
+    raw(json!(["EXPIRE", keys.generation, 100])).await;
+    store.invalidate(deadline(), NOW_MS).await.unwrap();
+    assert_eq!(
+        raw(json!(["TTL", keys.generation])).await,
+        r#"{"result":-1}"#
+    );
+}
+
+#[tokio::test]
+async fn the_active_row_of_a_real_table_is_loaded() {
+    let base = stack().variable("SUPABASE_URL").parse().unwrap();
+    let key = stack().variable("SUPABASE_SERVICE_ROLE_KEY");
+    let source = Supabase::new(Http::new(None).unwrap(), &base, key, TABLE, COLUMNS);
+    let row = source
+        .load(deadline())
+        .await
+        .unwrap()
+        .expect("the seed has an active row");
+    assert!(row["payload"]["identity"].is_string());
+    assert!(row["updated_at"].is_string());
+
+    let stranger = Supabase::new(
+        Http::new(None).unwrap(),
+        &base,
+        "wrong".into(),
+        TABLE,
+        COLUMNS,
+    );
+    assert_eq!(
+        stranger.load(deadline()).await.unwrap_err().class(),
+        "unauthorized"
+    );
+}
