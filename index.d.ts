@@ -274,5 +274,5 @@ export declare namespace cache {
    * Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes, the value has no JSON, or the TTL is not
    * a whole number in its range. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
    */
-  export function set(key: string, value: unknown, ttlSeconds?: number | undefined | null): Promise<void>
+  export function set(key: string, value: unknown, ttlSeconds?: number): Promise<void>
 }

@@ -18,6 +18,7 @@
 //! `binding` may use all of `core`; `core` never names N-API, builds and tests without it, and only `core::prompt` knows
 //! that the value is a system prompt.
 
-#[cfg(feature = "binding")]
+// Unit tests run without Node; the binding is tested from JavaScript, in `__test__`.
+#[cfg(all(feature = "binding", not(test)))]
 mod binding;
 pub mod core;

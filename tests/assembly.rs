@@ -1,5 +1,8 @@
 //! Assembly against the fixtures that the JavaScript tests use too.
 
+// A test may panic: that is how it fails.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use grove_shared_cache::core::prompt::assemble;
 use serde_json::Value;
 

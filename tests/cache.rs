@@ -1,5 +1,8 @@
 //! The order of the tiers, over the embedded store and a scripted source, with time held still.
 
+// A test may panic: that is how it fails.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 mod common;
 
 use async_trait::async_trait;
@@ -80,7 +83,9 @@ fn instance(
 
 impl World {
     async fn read(&self) -> Arc<Answer> {
-        self.cache.fetch().await.unwrap()
+        // A read that hangs is a failed test, not a hung one.
+        let read = tokio::time::timeout(Duration::from_secs(10), self.cache.fetch());
+        read.await.expect("a read ends").unwrap()
     }
 
     async fn stored(&self) -> Snapshot {

@@ -1,6 +1,9 @@
 //! The request path over real sockets, with servers that misbehave: every read ends in time with a value, and nothing
 //! secret is in any message.
 
+// A test may panic: that is how it fails.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 mod common;
 
 use common::server::{ScriptedServer, answer, read_request};

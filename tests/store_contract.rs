@@ -1,6 +1,9 @@
 //! One contract, two stores: the embedded one, and Upstash's protocol over a real Redis. And the source over a real
 //! PostgREST.
 
+// A test may panic: that is how it fails.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 mod common;
 
 use common::HandClock;

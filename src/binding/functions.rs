@@ -62,7 +62,7 @@ pub fn configure(
     env: &Env,
     #[napi(ts_arg_type = "CacheOptions")] options: Unknown,
 ) -> napi::Result<()> {
-    let instance = Instance::new(env, Some(options))?;
+    let instance = Instance::new(env, options)?;
     Instance::set_default(env, Rc::new(instance))
 }
 

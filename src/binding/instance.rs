@@ -29,7 +29,7 @@ struct PerEnvironment {
 }
 
 impl Instance {
-    pub fn new(env: &Env, options: Option<Unknown>) -> napi::Result<Self> {
+    pub fn new(env: &Env, options: Unknown) -> napi::Result<Self> {
         match options::read(env, options) {
             Ok(given) => Ok(Self::of(given)),
             Err(Refusal::Mistake(error)) => Err(to_js(env, error)),

@@ -53,12 +53,16 @@ pub fn get<'env>(
 ///
 /// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes, the value has no JSON, or the TTL is not
 /// a whole number in its range. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
-#[napi(namespace = "cache", ts_return_type = "Promise<void>")]
+#[napi(
+    namespace = "cache",
+    ts_args_type = "key: string, value: unknown, ttlSeconds?: number",
+    ts_return_type = "Promise<void>"
+)]
 pub fn set<'env>(
     env: &'env Env,
-    #[napi(ts_arg_type = "string")] key: Unknown,
-    #[napi(ts_arg_type = "unknown")] value: Unknown,
-    ttl_seconds: Option<f64>,
+    key: Unknown,
+    value: Unknown,
+    ttl_seconds: Unknown,
 ) -> napi::Result<PromiseRaw<'env, ()>> {
     let key = key_of(env, key)?;
     let encode: Function<Unknown, Option<String>> = env.run_script(ENCODE)?;
@@ -68,15 +72,9 @@ pub fn set<'env>(
             "the value is one that JSON has no text for; give a string, number, boolean, null, array or object",
         ));
     };
-    let ttl_seconds = ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
-    if ttl_seconds.fract() != 0.0 || !(1.0..=MAX_TTL_SECONDS).contains(&ttl_seconds) {
-        let rule = format!(
-            "ttlSeconds is {ttl_seconds}: it must be a whole number from 1 to {MAX_TTL_SECONDS}"
-        );
-        return Err(refuse(env, &rule));
-    }
+    let ttl_seconds = ttl_of(env, ttl_seconds)?;
     let cache = Instance::default_of(env)?.cache(env);
-    let write = async move { cache?.set_value(&key, &text, ttl_seconds as u32).await };
+    let write = async move { cache?.set_value(&key, &text, ttl_seconds).await };
     promise(env, write, |_, ()| Ok(()))
 }
 
@@ -110,6 +108,19 @@ fn key_of(env: &Env, key: Unknown) -> napi::Result<String> {
     } else {
         Ok(key)
     }
+}
+
+fn ttl_of(env: &Env, ttl_seconds: Unknown) -> napi::Result<u32> {
+    let seconds = match ttl_seconds.get_type()? {
+        ValueType::Undefined => Some(DEFAULT_TTL_SECONDS),
+        // Safety of the call: the value is alive for this call, and its type was checked.
+        ValueType::Number => Some(unsafe { f64::from_napi_value(env.raw(), ttl_seconds.raw()) }?),
+        _ => None,
+    };
+    seconds
+        .filter(|seconds| seconds.fract() == 0.0 && (1.0..=MAX_TTL_SECONDS).contains(seconds))
+        .map(|seconds| seconds as u32)
+        .ok_or_else(|| refuse(env, "ttlSeconds must be a whole number from 1 to 31536000"))
 }
 
 fn refuse(env: &Env, rule: &str) -> napi::Error {

@@ -120,13 +120,11 @@ impl From<napi::Error> for Refusal {
 }
 
 /// Reads and checks what a program gave as options; `undefined` is the same as nothing.
-pub fn read(env: &Env, options: Option<Unknown>) -> Result<Given, Refusal> {
-    let Some(options) = options else {
-        return Ok(Given::default());
-    };
+pub fn read(env: &Env, options: Unknown) -> Result<Given, Refusal> {
     match options.get_type()? {
         ValueType::Undefined => return Ok(Given::default()),
         ValueType::Object if !options.is_array()? => {}
+        ValueType::Object => return Err(Error::options_invalid("an array").into()),
         other => {
             return Err(Error::options_invalid(&article(other)).into());
         }
@@ -192,7 +190,7 @@ fn typed<T: FromNapiValue>(
 }
 
 /// The value if it is of this type; only its type, never the value, is in the error.
-fn of_type<'env>(
+pub fn of_type<'env>(
     option: &str,
     value: Option<Unknown<'env>>,
     expected: ValueType,

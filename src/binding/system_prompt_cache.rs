@@ -17,11 +17,8 @@ pub struct SystemPromptCache {
 #[napi]
 impl SystemPromptCache {
     /// Connects to nothing; the first read does. Throws `CONFIG_INVALID` if an option is wrong.
-    #[napi(constructor)]
-    pub fn new(
-        env: &Env,
-        #[napi(ts_arg_type = "CacheOptions")] options: Option<Unknown>,
-    ) -> napi::Result<Self> {
+    #[napi(constructor, ts_args_type = "options?: CacheOptions")]
+    pub fn new(env: &Env, options: Unknown) -> napi::Result<Self> {
         Instance::new(env, options).map(|instance| SystemPromptCache { instance })
     }
 

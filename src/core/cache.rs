@@ -15,6 +15,7 @@ use crate::core::stats::Stats;
 use crate::core::store::{Fill, KeyValue, Probe, Store};
 use serde_json::{Map, Value};
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -360,10 +361,8 @@ impl Cache {
                 let problem = made
                     .err()
                     .unwrap_or_else(|| format!("it is larger than {CONTENT_CAP_BYTES} bytes"));
-                let fresh = self.news(
-                    |told| &mut told.source_said,
-                    Some(format!("row {id}: {problem}")),
-                );
+                let said = format!("row {id} {:x}: {problem}", fingerprint(&row));
+                let fresh = self.news(|told| &mut told.source_said, Some(said));
                 self.tell(Event::UnusableRow {
                     id: &id,
                     problem: &problem,
@@ -490,4 +489,11 @@ fn row_id(row: &Row) -> String {
         Some(Value::Number(id)) => id.to_string(),
         _ => "without an id".to_owned(),
     }
+}
+
+/// Tells one state of a row from another, so that a row that is wrong in a new way is told again.
+fn fingerprint(row: &Row) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    row.hash(&mut hasher);
+    hasher.finish()
 }

@@ -228,7 +228,20 @@ fn whole(
         Ok(value)
     } else {
         let rule = format!("must be a whole number from {least} to {most}");
-        Err(Error::config_invalid(option, &value.to_string(), &rule))
+        Err(Error::config_invalid(
+            option,
+            &as_javascript_shows(value),
+            &rule,
+        ))
+    }
+}
+
+fn as_javascript_shows(number: f64) -> String {
+    match number {
+        f64::INFINITY => "Infinity".into(),
+        f64::NEG_INFINITY => "-Infinity".into(),
+        huge if huge.abs() >= 1e21 => format!("{huge:e}"),
+        number => number.to_string(),
     }
 }
 
@@ -287,7 +300,14 @@ mod tests {
 
     #[test]
     fn a_wrong_number_is_refused_by_name_value_and_rule() {
-        for value in [f64::NAN, -1.0, 0.5, 0.0, 1e300, f64::INFINITY] {
+        for (value, shown) in [
+            (f64::NAN, "NaN"),
+            (-1.0, "-1"),
+            (0.5, "0.5"),
+            (0.0, "0"),
+            (1e300, "1e300"),
+            (f64::INFINITY, "Infinity"),
+        ] {
             let options = Options {
                 ttl_seconds: Some(value),
                 ..Options::default()
@@ -295,7 +315,7 @@ mod tests {
             let message = message(options);
             assert!(
                 message.starts_with(&format!(
-                    "option ttlSeconds is {value}: it must be a whole number from 1 to"
+                    "option ttlSeconds is {shown}: it must be a whole number from 1 to"
                 )),
                 "{message}"
             );

@@ -1,6 +1,8 @@
 //! What several test files share: a clock that is moved by hand, a log that remembers, a source that follows a script.
 // Each test file is a crate of its own and uses another part of this.
 #![allow(dead_code)]
+// A test may panic: that is how it fails.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 pub mod server;
 pub mod stack;

@@ -1,0 +1,198 @@
+// What is served, and how soon, when store or source are not what they should be.
+import test from 'ava'
+import { activatePrompt } from '../dev/prompt-edits.mjs'
+import { fleet, until, withStack } from './support/stack.mjs'
+
+const stack = withStack(test)
+
+const PROMPT = '## Identity\ntruth'
+/** Both timeouts of the instances here, and what a loaded machine may add. */
+const TIMEOUTS = { redisTimeoutMs: 300, sourceTimeoutMs: 500 }
+const LIMIT_MS = 300 + 500 + 200
+
+test.serial.before(async () => {
+  await activatePrompt(stack.sql, { title: 'Truth', payload: { identity: 'truth' } })
+})
+
+test.afterEach.always(() => {
+  stack.upstash.faults.clear()
+  stack.supabase.faults.clear()
+})
+
+async function timed(read) {
+  const begun = performance.now()
+  const answer = await read()
+  return { answer, ms: performance.now() - begun }
+}
+
+const FAULTS = {
+  refusing: { kind: 'status', code: 503, body: 'no' },
+  'slow by 500 ms': { kind: 'delay', ms: 500 },
+  hanging: { kind: 'hang' },
+  unauthorised: {
+    kind: 'status',
+    code: 401,
+    body: '{"error":"WRONGPASS invalid or missing auth token"}',
+  },
+  'out of quota': { kind: 'status', code: 429, body: '{}' },
+  'resetting in the body': { kind: 'reset' },
+  'dripping a byte at a time': { kind: 'drip' },
+  truncating: { kind: 'truncated' },
+  'talking garbage': { kind: 'garbage' },
+  'answering another shape': { kind: 'wrongJson' },
+  'answering without end': { kind: 'huge', bytes: 50 << 20 },
+  redirecting: { kind: 'redirect', location: 'http://127.0.0.1:9/' },
+}
+
+for (const [state, fault] of Object.entries(FAULTS)) {
+  test.serial(
+    `store ${state}: the source is served, and the store again when it is well`,
+    async (t) => {
+      const { instance } = fleet(stack)
+      const cache = instance(TIMEOUTS)
+      stack.upstash.faults.set(fault)
+      const { answer, ms } = await timed(() => cache.fetchActiveSystemPromptConfig())
+      t.like(answer, { content: PROMPT, tier: 'source', generation: null })
+      t.true(ms < LIMIT_MS, `took ${ms} ms`)
+      await t.throwsAsync(cache.invalidateSystemPrompt(), { code: 'STORE_UNAVAILABLE' })
+
+      stack.upstash.faults.clear()
+      await until(
+        async () => (await cache.fetchActiveSystemPromptConfig()).tier === 'redis',
+        'a hit',
+      )
+      t.true((await cache.invalidateSystemPrompt()).shared)
+    },
+  )
+
+  test.serial(`store and source ${state}: the fallback is served and never stored`, async (t) => {
+    const { instance, prefix } = fleet(stack)
+    const cache = instance({ ...TIMEOUTS, fallbackPrompt: 'stand-in' })
+    stack.upstash.faults.set(fault)
+    stack.supabase.faults.set(fault)
+    const { answer, ms } = await timed(() => cache.fetchActiveSystemPromptConfig())
+    t.like(answer, { content: 'stand-in', tier: 'fallback', source: 'fallback' })
+    t.true(ms < LIMIT_MS, `took ${ms} ms`)
+
+    stack.upstash.faults.clear()
+    t.is(await cache.fetchActiveSystemPrompt(), 'stand-in', 'the source is still faulty')
+    t.is(await stack.redis.exists(`${prefix}:active`), 0)
+    stack.supabase.faults.clear()
+    t.is(await cache.fetchActiveSystemPrompt(), PROMPT)
+  })
+}
+
+test('nothing listens at the store: the source is served, an invalidation is refused with its cause', async (t) => {
+  const { instance } = fleet(stack, { upstashUrl: 'http://127.0.0.1:9' })
+  const cache = instance()
+  t.is(await cache.fetchActiveSystemPrompt(), PROMPT)
+  const error = await t.throwsAsync(cache.invalidateSystemPrompt(), {
+    instanceOf: Error,
+    code: 'STORE_UNAVAILABLE',
+  })
+  t.true(error.retryable)
+  t.true(error.cause instanceof Error)
+  t.is(error.cause.code, 'unreachable')
+  t.like((await cache.debugSystemPrompt()).redis, {
+    configured: true,
+    reachable: false,
+    latencyMs: null,
+    error: 'unreachable',
+  })
+})
+
+test('an outage is told once, and so is its end', async (t) => {
+  const { instance, lines } = fleet(stack, { supabaseUrl: 'http://127.0.0.1:9', logLevel: 'info' })
+  const cache = instance({ fallbackPrompt: 'stand-in' })
+  for (let read = 0; read < 5; read++) t.is(await cache.fetchActiveSystemPrompt(), 'stand-in')
+  await until(() => lines.some(({ message }) => message.includes('Using fallback')), 'the line')
+  t.deepEqual(lines, [
+    { level: 'warn', message: '[SystemPrompt] Source unavailable (no connection)' },
+    { level: 'info', message: '[SystemPrompt] Using fallback prompt' },
+  ])
+})
+
+test('an empty store URL switches the store off', async (t) => {
+  const { instance, prefix, lines } = fleet(stack, { upstashUrl: '' })
+  const cache = instance()
+  t.like(await cache.fetchActiveSystemPromptConfig(), { content: PROMPT, tier: 'source' })
+  t.like(await cache.invalidateSystemPrompt(), { shared: false, generation: null })
+  t.like((await cache.debugSystemPrompt()).redis, {
+    configured: false,
+    reachable: false,
+    error: null,
+  })
+  t.is((await stack.redis.keys(`${prefix}:*`)).length, 0)
+  await until(() => lines.some(({ message }) => message.includes('this instance only')), 'the line')
+  t.is(lines.filter(({ level }) => level === 'warn').length, 1, 'one warning')
+})
+
+const LEGACY = {
+  'gives a string': [async () => 'old prompt', { content: 'old prompt', source: 'legacy' }],
+  'gives a config': [
+    async () => ({ content: 'old prompt', source: 'gcs-legacy', responseMode: 'librarian' }),
+    { content: 'old prompt', source: 'gcs-legacy', responseMode: 'librarian' },
+  ],
+  'is not async': [() => 'old prompt', { content: 'old prompt' }],
+  'gives a thenable': [
+    () => ({ then: (resolve) => resolve('old prompt') }),
+    { content: 'old prompt' },
+  ],
+  throws: [
+    () => {
+      throw new Error('canary')
+    },
+    { content: 'stand-in' },
+  ],
+  'throws no error': [
+    () => {
+      throw null
+    },
+    { content: 'stand-in' },
+  ],
+  rejects: [async () => Promise.reject(new Error('canary')), { content: 'stand-in' }],
+  'never settles': [() => new Promise(() => {}), { content: 'stand-in' }],
+  'gives nothing': [async () => {}, { content: 'stand-in' }],
+  'gives a number': [async () => 5, { content: 'stand-in' }],
+  'gives a function': [async () => () => {}, { content: 'stand-in' }],
+  'gives what has no JSON': [async () => 10n, { content: 'stand-in' }],
+  'gives an empty string': [async () => '', { content: 'stand-in' }],
+}
+
+for (const [deed, [legacySource, expected]] of Object.entries(LEGACY)) {
+  test(`a legacy source that ${deed}`, async (t) => {
+    const { instance, prefix, lines } = fleet(stack, { supabaseUrl: 'http://127.0.0.1:9' })
+    const cache = instance({ ...TIMEOUTS, legacySource, fallbackPrompt: 'stand-in' })
+    const { answer, ms } = await timed(() => cache.fetchActiveSystemPromptConfig())
+    t.like(answer, { ...expected, tier: 'fallback' })
+    t.true(ms < LIMIT_MS, `took ${ms} ms`)
+    t.is(await stack.redis.exists(`${prefix}:active`), 0)
+    t.false(JSON.stringify(lines).includes('canary'))
+  })
+}
+
+test('a legacy source may call the cache it belongs to', async (t) => {
+  const { instance } = fleet(stack, { supabaseUrl: 'http://127.0.0.1:9' })
+  const cache = instance({
+    ...TIMEOUTS,
+    fallbackPrompt: 'stand-in',
+    legacySource: () => cache.fetchActiveSystemPrompt(),
+  })
+  const { answer, ms } = await timed(() => cache.fetchActiveSystemPrompt())
+  t.is(answer, 'stand-in')
+  t.true(ms < LIMIT_MS, `took ${ms} ms`)
+})
+
+test('an onLog that throws or rejects hurts nobody', async (t) => {
+  for (const onLog of [
+    () => {
+      throw new Error('canary')
+    },
+    async () => {
+      throw new Error('canary')
+    },
+  ]) {
+    const { instance } = fleet(stack, { onLog })
+    t.is(await instance().fetchActiveSystemPrompt(), PROMPT)
+  }
+})

@@ -1,0 +1,255 @@
+// The main job: several instances share a prompt, and a change reaches all of them.
+import { createHash } from 'node:crypto'
+import test from 'ava'
+import { activatePrompt, editActivePrompt } from '../dev/prompt-edits.mjs'
+import { fleet, until, withStack } from './support/stack.mjs'
+
+const stack = withStack(test)
+
+const text = (identity) => `## Identity\n${identity}`
+const filled = ({ redis }, prefix) => until(() => redis.exists(`${prefix}:active`), 'the fill')
+
+test.serial('an instance loads from Supabase, the others hit Redis', async (t) => {
+  const row = await activatePrompt(stack.sql, { title: 'First', payload: { identity: 'one' } })
+  const { instance, prefix, lines } = fleet(stack)
+  const [first, second] = [instance(), instance()]
+
+  const loaded = await first.fetchActiveSystemPromptConfig()
+  t.like(loaded, {
+    content: text('one'),
+    responseMode: 'architect',
+    closingBehavior: 'navigation',
+    useBreadcrumbTags: true,
+    useTopicTags: true,
+    useNavigationBlocks: true,
+    source: 'supabase',
+    title: 'First',
+    tier: 'source',
+  })
+  t.is(Date.parse(loaded.version), row.updated_at.getTime(), 'the version is the row’s updated_at')
+  t.true(Math.abs(Date.now() - loaded.fetchedAt) < 10_000)
+
+  await filled(stack, prefix)
+  t.deepEqual(await second.fetchActiveSystemPromptConfig(), { ...loaded, tier: 'redis' })
+  t.is(await second.fetchActiveSystemPrompt(), text('one'))
+  t.deepEqual(
+    lines.filter(({ level }) => level !== 'debug').map(({ message }) => message),
+    ['[SystemPrompt] Loaded from Supabase: "First"'],
+  )
+  t.true(lines.some(({ message }) => message === '[SystemPrompt] Cache hit (Redis)'))
+})
+
+test.serial('a change reaches every instance with the invalidation', async (t) => {
+  await activatePrompt(stack.sql, { identity: 'before' })
+  const { instance, lines } = fleet(stack)
+  const instances = [instance(), instance(), instance()]
+  for (const each of instances) t.is(await each.fetchActiveSystemPrompt(), text('before'))
+
+  await activatePrompt(stack.sql, { identity: 'after' })
+  const receipt = await instances[1].invalidateSystemPrompt()
+  t.true(receipt.shared)
+  t.true(Number.isSafeInteger(receipt.generation))
+  t.true(Math.abs(Date.now() - receipt.committedAt) < 10_000)
+  for (const each of instances) {
+    const config = await each.fetchActiveSystemPromptConfig()
+    t.is(config.content, text('after'))
+    t.is(config.generation, receipt.generation)
+  }
+  t.true(
+    lines.some(
+      ({ level, message }) =>
+        level === 'info' && message === '[Cache] System prompt invalidated (Redis)',
+    ),
+  )
+})
+
+test.serial('the keys hold what the protocol says, and expire', async (t) => {
+  await activatePrompt(stack.sql, {
+    title: 'Keys',
+    payload: { identity: 'kept', useTopicTags: false },
+  })
+  const { instance, prefix } = fleet(stack, { ttlSeconds: 77 })
+  const config = await instance().fetchActiveSystemPromptConfig()
+  await filled(stack, prefix)
+
+  t.is(await stack.redis.get(`${prefix}:active`), text('kept'))
+  t.is(await stack.redis.get(`${prefix}:version`), config.version)
+  const generation = await stack.redis.get(`${prefix}:generation`)
+  const stored = JSON.parse(await stack.redis.get(`${prefix}:config`))
+  t.like(stored, {
+    generation: Number(generation),
+    version: config.version,
+    sha256: createHash('sha256').update(text('kept')).digest('hex'),
+    responseMode: 'architect',
+    closingBehavior: 'navigation',
+    useBreadcrumbTags: true,
+    useTopicTags: false,
+    useNavigationBlocks: true,
+    title: 'Keys',
+    source: 'supabase',
+    filledAt: config.fetchedAt,
+  })
+  t.regex(stored.id, /^[0-9a-f-]{36}$/)
+  for (const key of ['active', 'version', 'config']) {
+    const ttl = await stack.redis.ttl(`${prefix}:${key}`)
+    t.true(ttl > 70 && ttl <= 77, `${key} expires in ${ttl} s`)
+  }
+  t.is(await stack.redis.ttl(`${prefix}:generation`), -1, 'the generation stays')
+  t.is((await stack.redis.keys(`${prefix}:*`)).length, 4, 'and nothing else is written')
+})
+
+test.serial('an edit in place and another title arrive too', async (t) => {
+  await activatePrompt(stack.sql, { identity: 'draft' })
+  const { instance } = fleet(stack)
+  const [admin, chat] = [instance(), instance()]
+  await chat.fetchActiveSystemPrompt()
+  await editActivePrompt(stack.sql, { identity: 'edited', closingBehavior: 'question' })
+  await admin.invalidateSystemPrompt()
+  t.like(await chat.fetchActiveSystemPromptConfig(), {
+    content: text('edited'),
+    closingBehavior: 'question',
+  })
+})
+
+test.serial('what a stranger does to the keys is a miss and never an answer', async (t) => {
+  await activatePrompt(stack.sql, { identity: 'real' })
+  const { instance, prefix } = fleet(stack)
+  const cache = instance()
+  await cache.fetchActiveSystemPrompt()
+  const stranger = {
+    'sets another prompt': () => stack.redis.set(`${prefix}:active`, 'injected'),
+    'deletes the prompt': () => stack.redis.del(`${prefix}:active`),
+    'deletes the config': () => stack.redis.del(`${prefix}:config`),
+    'writes a config of its own': () => stack.redis.set(`${prefix}:config`, '{"generation":1}'),
+    'writes a config that is no JSON': () => stack.redis.set(`${prefix}:config`, 'x'),
+    'makes a list of the prompt': async () => {
+      await stack.redis.del(`${prefix}:active`)
+      await stack.redis.rpush(`${prefix}:active`, 'x')
+    },
+    'stores bytes that are no text': () =>
+      stack.redis.set(`${prefix}:active`, Buffer.from([0xff, 0xfe])),
+    'moves the generation': () => stack.redis.set(`${prefix}:generation`, '12345'),
+    'deletes the generation': () => stack.redis.del(`${prefix}:generation`),
+    'flushes everything': () => stack.redis.flushall(),
+  }
+  for (const [deed, act] of Object.entries(stranger)) {
+    await filled(stack, prefix)
+    await until(async () => (await cache.fetchActiveSystemPromptConfig()).tier === 'redis', 'a hit')
+    await act()
+    t.like(
+      await cache.fetchActiveSystemPromptConfig(),
+      { content: text('real'), tier: 'source' },
+      deed,
+    )
+  }
+})
+
+test.serial('one MGET is one read, however many callers there are', async (t) => {
+  await activatePrompt(stack.sql, { identity: 'counted' })
+  const { instance, prefix } = fleet(stack)
+  const cache = instance()
+  await cache.fetchActiveSystemPrompt()
+  await filled(stack, prefix)
+
+  const before = stack.upstash.commands
+  for (let read = 0; read < 10; read++) await cache.fetchActiveSystemPrompt()
+  t.is(stack.upstash.commands - before, 10, 'ten reads in a row are ten commands')
+
+  const shared = stack.upstash.commands
+  await Promise.all(Array.from({ length: 200 }, () => cache.fetchActiveSystemPrompt()))
+  t.true(stack.upstash.commands - shared <= 2, 'reads at the same time share a command')
+})
+
+test.serial('without an active row the fallback is served and nothing is stored', async (t) => {
+  await stack.sql(`update system_prompts set status = 'archived' where status = 'active'`)
+  const { instance, prefix } = fleet(stack, { fallbackPrompt: 'stand-in' })
+  const cache = instance()
+  t.like(await cache.fetchActiveSystemPromptConfig(), {
+    content: 'stand-in',
+    source: 'fallback',
+    tier: 'fallback',
+    version: null,
+    title: null,
+  })
+  t.deepEqual(await stack.redis.keys(`${prefix}:*`), [`${prefix}:generation`])
+  await activatePrompt(stack.sql, { identity: 'there again' })
+  t.is(await cache.fetchActiveSystemPrompt(), text('there again'), 'found without an invalidation')
+})
+
+test.serial(
+  'a payload that is no prompt is the fallback, with one warning that names the row',
+  async (t) => {
+    const { instance, prefix, lines } = fleet(stack, { fallbackPrompt: 'stand-in' })
+    const cache = instance()
+    for (const payload of ['"text"', '[1]', '{"identity": 5}', '{}']) {
+      const [{ id }] = await stack.sql(
+        `update system_prompts set payload = $1::text::jsonb where status = 'active' returning id`,
+        [payload],
+      )
+      await cache.invalidateSystemPrompt()
+      lines.length = 0
+      for (let read = 0; read < 3; read++) t.is(await cache.fetchActiveSystemPrompt(), 'stand-in')
+      const warnings = await until(() => {
+        const warnings = lines.filter(({ level }) => level === 'warn')
+        return warnings.length > 0 && warnings
+      }, 'the warning')
+      t.is(warnings.length, 1)
+      t.true(warnings[0].message.includes(id), warnings[0].message)
+    }
+    t.is(await stack.redis.exists(`${prefix}:active`), 0)
+  },
+)
+
+test.serial('a prompt of a mebibyte travels whole', async (t) => {
+  const identity = '🌳 木 "é"\u2028'.repeat(60_000)
+  await activatePrompt(stack.sql, { identity })
+  const { instance, prefix } = fleet(stack, { redisTimeoutMs: 5000, sourceTimeoutMs: 10_000 })
+  t.is(await instance().fetchActiveSystemPrompt(), text(identity))
+  await filled(stack, prefix)
+  const config = await instance().fetchActiveSystemPromptConfig()
+  t.is(config.tier, 'redis')
+  t.is(config.content, text(identity))
+})
+
+test.serial('debug shows a read, the store and the counters', async (t) => {
+  const identity = 'x'.repeat(600)
+  await activatePrompt(stack.sql, { title: 'Debug', payload: { identity } })
+  const { instance, prefix } = fleet(stack)
+  const cache = instance()
+  const receipt = await cache.invalidateSystemPrompt()
+  await cache.fetchActiveSystemPrompt()
+  await filled(stack, prefix)
+
+  const debug = await cache.debugSystemPrompt()
+  t.like(debug, {
+    source: 'supabase',
+    responseMode: 'architect',
+    closingBehavior: 'navigation',
+    useBreadcrumbTags: true,
+    useTopicTags: true,
+    useNavigationBlocks: true,
+    contentLength: text(identity).length,
+    contentPreview: `${text(identity).slice(0, 500)}...`,
+    fullContent: text(identity),
+    title: 'Debug',
+    tier: 'redis',
+  })
+  t.is(new Date(debug.fetchedAt).toISOString(), debug.fetchedAt)
+  t.like(debug.redis, {
+    configured: true,
+    reachable: true,
+    generation: receipt.generation,
+    error: null,
+  })
+  t.true(debug.redis.latencyMs > 0 && debug.redis.latencyMs < 5000)
+  t.true(debug.redis.ttlSeconds > 290 && debug.redis.ttlSeconds <= 300)
+  t.like(debug.counters, {
+    reads: 2,
+    hits: 1,
+    misses: 1,
+    sourceReads: 1,
+    fills: 1,
+    invalidations: 1,
+  })
+  t.deepEqual(cache.stats(), debug.counters)
+})

@@ -1,0 +1,62 @@
+// The stack of one test file, and caches on it that end with their test.
+import { randomUUID } from 'node:crypto'
+import { SystemPromptCache } from 'grove-shared-cache'
+import { startStack } from '../../dev/stack.mjs'
+
+/**
+ * Starts the real stack before the tests of a file and stops it after them.
+ *
+ * @param {import('ava').TestFn} test
+ * @returns {Awaited<ReturnType<typeof startStack>>} filled in before the first test
+ */
+export function withStack(test) {
+  const stack = {}
+  test.serial.before(async () => {
+    Object.assign(stack, await startStack())
+  })
+  test.after.always(() => stack.stop?.())
+  return stack
+}
+
+/**
+ * Caches of one fleet: as many instances as are asked for, on keys that no other test uses.
+ *
+ * @returns {{ prefix: string, lines: { level: string, message: string }[],
+ *   instance(options?: object): SystemPromptCache }}
+ */
+export function fleet(stack, shared = {}) {
+  const prefix = `test:${randomUUID()}`
+  const lines = []
+  const options = {
+    upstashUrl: stack.upstash.url,
+    upstashToken: stack.upstash.token,
+    supabaseUrl: stack.supabase.url,
+    supabaseKey: stack.supabase.serviceKey,
+    keyPrefix: prefix,
+    logLevel: 'debug',
+    onLog: (line) => lines.push(line),
+    ...shared,
+  }
+  return {
+    prefix,
+    lines,
+    instance: (own = {}) => new SystemPromptCache({ ...options, ...own }),
+  }
+}
+
+/**
+ * Waits until `state` gives something; fails after ten seconds.
+ *
+ * @template T
+ * @param {() => T | Promise<T>} state
+ * @returns {Promise<NonNullable<T>>}
+ */
+export async function until(state, what = 'the state') {
+  const last = Date.now() + 10_000
+  for (;;) {
+    const reached = await state()
+    if (reached) return reached
+    if (Date.now() > last) throw new Error(`${what} was not reached within ten seconds`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
