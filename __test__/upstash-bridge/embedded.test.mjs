@@ -1,0 +1,126 @@
+// The local bridge against the facts of Upstash's REST protocol, over a real redis-server. The embedded store answers as redis-server does.
+import { createHash } from 'node:crypto'
+import test from 'ava'
+
+import { startRedis } from '../../dev/redis.mjs'
+import { bridgeFor, isNear, openStream, until, withRedis } from '../support/bridge.mjs'
+
+withRedis(test)
+
+const FILL = `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+return 1`
+const INVALIDATE = `local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
+local generation = string.format('%.0f', math.max(seen + 1, tonumber(ARGV[1])))
+redis.call('SET', KEYS[1], generation)
+redis.call('DEL', KEYS[2], KEYS[3])
+return generation`
+
+// --- The embedded store answers as redis-server does
+
+test('the embedded store answers the cache’s commands and scripts as redis-server does', async (t) => {
+  const embedded = await startRedis({ embedded: true })
+  t.teardown(() => embedded.stop())
+  const bridges = [await bridgeFor(t), await bridgeFor(t, { redis: embedded })]
+  const sequence = (key) => [
+    ['GET', key],
+    ['SET', key, 'Grüße 🌳'],
+    ['get', key],
+    ['MGET', key, `${key}:none`, key],
+    ['SET', key, 'other', 'NX'],
+    ['SET', key, '', 'ex', 300],
+    ['TTL', key],
+    ['GET', key],
+    ['EXISTS', key],
+    ['SET', key, '5', 'EX', 0],
+    ['SET', key, '5', 'EX', 'x'],
+    ['EXPIRE', key, 60],
+    ['TTL', key],
+    ['TTL', `${key}:none`],
+    ['DEL', key, `${key}:none`],
+    ['DEL', key],
+    ['EXPIRE', key, 60],
+    ['GET'],
+    ['NOSUCH', key],
+    ['PUBLISH', key, 'm'],
+    ['SET', key, 'text'],
+    ['INCR', key],
+    ['SET', key, 7],
+    ['INCR', key],
+    ['EVAL', INVALIDATE, 3, `${key}:g`, `${key}:a`, `${key}:b`, 1764000000123],
+    ['EVAL', INVALIDATE, 3, `${key}:g`, `${key}:a`, `${key}:b`, 5],
+    ['GET', `${key}:g`],
+    ['EVAL', FILL, 2, `${key}:g`, `${key}:a`, '1764000000124', 'a prompt, “quoted”', 300],
+    ['GET', `${key}:a`],
+    ['TTL', `${key}:a`],
+    ['EVAL', FILL, 2, `${key}:g`, `${key}:a`, '1', 'late', 300],
+    ['GET', `${key}:a`],
+    ['EVAL', FILL, 2, `${key}:missing`, `${key}:a`, '1', 'late', 300],
+    ['EVAL', `return redis.call('SET', KEYS[1], ARGV[1], 'NX')`, 1, `${key}:a`, 'x'],
+    ['EVAL', `return redis.call('SET', KEYS[1], ARGV[1], 'EX', 9, 'NX')`, 1, `${key}:n`, 'x'],
+    ['TTL', `${key}:n`],
+    [
+      'EVAL',
+      `redis.call('SET', KEYS[1], tonumber(ARGV[1]) + 1) return redis.call('GET', KEYS[1])`,
+      1,
+      key,
+      '1764000000123',
+    ],
+    ['EVAL', `return redis.call('MGET', KEYS[1], KEYS[2])`, 2, key, `${key}:a`],
+    [
+      'EVAL',
+      `local r = redis.pcall('NOSUCH') if type(r) == 'table' and r.err then return 'refused' end`,
+      0,
+    ],
+    ['EVAL', `return redis.error_reply('ERR mine')`, 0],
+    ['EVAL', `return redis.status_reply('OK')`, 0],
+    ['EVAL', 'return nil', 0],
+    ['EVAL', 'return false', 0],
+    ['EVAL', 'return true', 0],
+    ['EVAL', 'return 3.9', 0],
+    ['EVAL', `#!lua flags=allow-key-locking\nreturn redis.call('DEL', KEYS[1])`, 1, `${key}:a`],
+    ['SCRIPT', 'LOAD', `return '${key}'`],
+    ['EVALSHA', 'f'.repeat(40), 0],
+    ['EVALSHA', createHash('sha1').update(`return '${key}'`).digest('hex'), 0],
+  ]
+  const commands = sequence('differential')
+  for (const words of commands) {
+    const [real, other] = await Promise.all(bridges.map(({ command }) => command(...words)))
+    if (words[0] === 'TTL' && real[1].result > 0) isNear(t, other[1].result, real[1].result + 1)
+    else t.deepEqual(other, real, JSON.stringify(words))
+  }
+  const batch = JSON.stringify([
+    ['set', 'd', 'x'],
+    ['incr', 'd'],
+    ['get', 'd'],
+  ])
+  const bad = JSON.stringify([['get', 'd'], ['nosuch']])
+  for (const body of [batch, bad]) {
+    for (const path of ['/pipeline', '/multi-exec']) {
+      const [real, other] = await Promise.all(bridges.map(({ ask }) => ask(path, { body })))
+      t.deepEqual(other, real, `${path} ${body}`)
+    }
+  }
+  const [real, other] = bridges.map(({ upstash }) => upstash.commands)
+  t.is(other, real + 1, 'billed alike, but for the unknown command that a script tried')
+})
+
+test('the embedded store keeps bytes and reaches subscribers', async (t) => {
+  const embedded = await startRedis({ embedded: true })
+  t.teardown(() => embedded.stop())
+  const bridge = await bridgeFor(t, { redis: embedded })
+  const { key, ask, command } = bridge
+  const binary = Buffer.from([0, 255, 10, 128])
+  await ask(`/set/${key}`, { body: binary })
+  const [, { result }] = await ask(`/get/${key}`, { headers: { 'upstash-encoding': 'base64' } })
+  t.is(result, binary.toString('base64'))
+  const stream = await openStream(bridge, `/subscribe/${key}`)
+  await stream.readUntil((text) => text.endsWith('\n\n'))
+  t.deepEqual(await command('publish', key, 'ü'), [200, { result: 1 }])
+  t.is(
+    await stream.readUntil((text) => text.includes('message')),
+    `data: subscribe,${key},1\n\ndata: message,${key},ü\n\n`,
+  )
+  stream.close()
+  await until(async () => (await command('publish', key, 'm'))[1].result === 0)
+})

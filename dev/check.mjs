@@ -1,0 +1,44 @@
+// `npm run check`: everything about the code that can be told without running it, the same here and in CI.
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { setUp } from './setup.mjs'
+import { untrueWords } from './check/words.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** Made by a build and committed, so that they can be read without one. */
+const GENERATED = ['index.js', 'index.d.ts']
+const generated = () => GENERATED.map((file) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8'))
+
+const committed = generated()
+await setUp()
+
+const failed = []
+const CLIPPY = ['clippy', '--locked', '--all-targets']
+for (const [command, ...words] of [
+  ['npx', 'prettier', '--check', '.'],
+  ['npx', 'oxlint'],
+  ['cargo', 'fmt', '--check'],
+  ['cargo', ...CLIPPY, '--', '-D', 'warnings'],
+  ['cargo', ...CLIPPY, '--no-default-features', '--', '-D', 'warnings'],
+]) {
+  const line = `${command} ${words.join(' ')}`
+  console.log(`> ${line}`)
+  const { status } = spawnSync(command, words, {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  })
+  if (status !== 0) failed.push(line)
+}
+
+console.log('> words')
+failed.push(...untrueWords())
+const built = generated()
+GENERATED.forEach((file, index) => {
+  if (built[index] !== committed[index]) failed.push(`${file} was not what a build makes of src: commit it`)
+})
+
+for (const what of failed) console.error(`failed: ${what}`)
+console.log(failed.length === 0 ? 'all checks passed' : `${failed.length} checks failed`)
+process.exit(failed.length === 0 ? 0 : 1)

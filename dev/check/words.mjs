@@ -1,0 +1,89 @@
+// Whether what the documents say is still so: options, errors, versions, paths and commands.
+import { existsSync, readFileSync } from 'node:fs'
+
+const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url))
+
+const DOCUMENTS = ['README.md', 'docs/ARCHITECTURE.md', 'CHANGELOG.md', 'examples/express/README.md']
+/** What a path in a document begins with. */
+const FOLDERS = ['src', 'dev', 'docs', 'tests', '__test__', 'examples', 'bench', '.ci']
+
+/** @returns {string[]} what is not so, one line each */
+export function untrueWords() {
+  return [...options(), ...errorCodes(), ...versions(), ...DOCUMENTS.flatMap(pathsAndCommands)]
+}
+
+/** The README's table of options says the same as the types: names, variables, defaults. */
+function options() {
+  const [, fields] = read('index.d.ts').match(/export interface CacheOptions \{\n(.*?)\n\}/s)
+  const typed = new Map()
+  for (const [, comment, name] of fields.matchAll(/\/\*\*(.*?)\*\/\s+(\w+)\?:/gs)) {
+    const text = comment.replace(/\s*\n\s*\*\s*/g, ' ')
+    typed.set(name, {
+      variable: text.match(/Environment: `(\w+)`/)?.[1],
+      value: text.match(/Default: `?([^`.]+)`?\./)?.[1],
+    })
+  }
+  const rows = [...tableUnder('## Options')].map(([option, variable, value]) => ({
+    name: option.replaceAll('`', ''),
+    variable: variable.match(/`(\w+)`/)?.[1],
+    value: value.replaceAll('`', ''),
+  }))
+  const wrong = compareNames('README options', rows.map(({ name }) => name), [...typed.keys()])
+  for (const { name, variable, value } of rows) {
+    const type = typed.get(name)
+    if (!type) continue
+    if (variable !== type.variable) wrong.push(`README options: ${name} has the variable ${type.variable}`)
+    if (/^[\w:-]+$/.test(type.value ?? '') && value !== type.value) {
+      wrong.push(`README options: ${name} has the default ${type.value}`)
+    }
+  }
+  return wrong
+}
+
+/** The README's table of errors has each code that there is, and no other. */
+function errorCodes() {
+  const codes = [...read('src/core/error.rs').matchAll(/ErrorCode::\w+ => "([A-Z_]+)"/g)].map(([, code]) => code)
+  const rows = [...tableUnder('## Errors')].map(([code]) => code.replaceAll('`', ''))
+  return compareNames('README errors', rows, codes)
+}
+
+function versions() {
+  const { version } = JSON.parse(read('package.json'))
+  const [, crate] = read('Cargo.toml').match(/^version = "(.+)"$/m)
+  const [, newest] = read('CHANGELOG.md').match(/^## (\S+)/m)
+  const wrong = []
+  if (crate !== version) wrong.push(`Cargo.toml has version ${crate}, package.json ${version}`)
+  if (newest !== version) wrong.push(`CHANGELOG.md begins with ${newest}, package.json has ${version}`)
+  return wrong
+}
+
+/** Each path and each npm script that a document names in code exists. */
+function pathsAndCommands(document) {
+  const { scripts } = JSON.parse(read('package.json'))
+  const text = read(document)
+  const wrong = []
+  for (const [, path] of text.matchAll(/[`(]((?:[\w.-]+\/)+[\w.-]*)[`)]/g)) {
+    if (FOLDERS.includes(path.split('/')[0]) && !exists(path)) wrong.push(`${document}: there is no ${path}`)
+  }
+  for (const [, script] of text.matchAll(/npm run ([\w:-]+)/g)) {
+    if (!scripts[script]) wrong.push(`${document}: there is no npm script ${script}`)
+  }
+  return wrong
+}
+
+/** The cells of each row of the first table below a heading of the README. */
+function* tableUnder(heading) {
+  const [, section = ''] = read('README.md').split(`\n${heading}\n`)
+  const lines = section.split(/\n## /)[0].split('\n')
+  for (const line of lines.filter((line) => line.startsWith('|')).slice(2)) {
+    yield line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())
+  }
+}
+
+function compareNames(where, said, there) {
+  return [
+    ...there.filter((name) => !said.includes(name)).map((name) => `${where}: ${name} is missing`),
+    ...said.filter((name) => !there.includes(name)).map((name) => `${where}: there is no ${name}`),
+  ]
+}
