@@ -13,11 +13,12 @@ use crate::core::protocol::{Entry, Generation, MissReason, judge, record};
 use crate::core::source::{LegacySource, Row, Source};
 use crate::core::stats::Stats;
 use crate::core::store::{Fill, KeyValue, Probe, Store};
+use crate::core::told::{Subject, Told};
 use serde_json::{Map, Value};
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout_at;
 
@@ -100,21 +101,11 @@ pub struct Cache {
     /// is not joined.
     epoch: AtomicU64,
     closed: AtomicBool,
-    /// Protects what was told last, so that only a change is told again. Never held across `.await`.
-    told: Mutex<Told>,
+    told: Told,
 }
 
-#[derive(Default)]
-struct Told {
-    store_fault: Option<Fault>,
-    source_fault: Option<Fault>,
-    /// What the source last had: a version, no row, a row that is no entry.
-    source_said: Option<String>,
-    /// Why the legacy source last gave nothing.
-    legacy_problem: Option<String>,
-    /// What stood in last; `None` since the truth was served again.
-    stand_in: Option<String>,
-}
+/// The state of a tier that does not answer.
+const LOST: Option<&str> = Some("lost");
 
 /// What the store said to a read.
 enum Asked {
@@ -133,7 +124,7 @@ impl Cache {
             flights: Flights::default(),
             epoch: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            told: Mutex::default(),
+            told: Told::default(),
         })
     }
 
@@ -290,7 +281,7 @@ impl Cache {
             match judge(&snapshot) {
                 Ok(entry) => {
                     self.stats.hits.increment();
-                    self.news(|told| &mut told.stand_in, None);
+                    self.told.is_news(Subject::StandIn, None);
                     self.tell(Event::Hit);
                     Ok(Asked::Hit(Answer {
                         entry,
@@ -313,14 +304,14 @@ impl Cache {
         };
         match asked.await {
             Ok(asked) => {
-                if self.turned(|told| &mut told.store_fault, None) {
+                if self.told.is_news(Subject::Store, None) {
                     self.tell(Event::StoreBack);
                 }
                 asked
             }
             Err(fault) => {
                 self.stats.store_faults.increment();
-                if self.turned(|told| &mut told.store_fault, Some(&fault)) {
+                if self.told.is_news(Subject::Store, LOST) {
                     self.tell(Event::StoreLost { fault: &fault });
                 }
                 Asked::NoAnswer
@@ -338,17 +329,17 @@ impl Cache {
             Ok(row) => row,
             Err(fault) => {
                 self.stats.source_faults.increment();
-                if self.turned(|told| &mut told.source_fault, Some(&fault)) {
+                if self.told.is_news(Subject::Source, LOST) {
                     self.tell(Event::SourceLost { fault: &fault });
                 }
                 return None;
             }
         };
-        if self.turned(|told| &mut told.source_fault, None) {
+        if self.told.is_news(Subject::Source, None) {
             self.tell(Event::SourceBack);
         }
         let Some(row) = row else {
-            let fresh = self.news(|told| &mut told.source_said, Some("no active row".into()));
+            let fresh = self.told.is_news(Subject::Row, Some("none is active"));
             self.tell(Event::NoActiveRow { fresh });
             return None;
         };
@@ -362,7 +353,7 @@ impl Cache {
                     .err()
                     .unwrap_or_else(|| format!("it is larger than {CONTENT_CAP_BYTES} bytes"));
                 let said = format!("row {id} {:x}: {problem}", fingerprint(&row));
-                let fresh = self.news(|told| &mut told.source_said, Some(said));
+                let fresh = self.told.is_news(Subject::Row, Some(&said));
                 self.tell(Event::UnusableRow {
                     id: &id,
                     problem: &problem,
@@ -371,11 +362,10 @@ impl Cache {
                 return None;
             }
         };
-        self.news(|told| &mut told.stand_in, None);
-        let changed = self.news(
-            |told| &mut told.source_said,
-            Some(format!("version {}", entry.version)),
-        );
+        self.told.is_news(Subject::StandIn, None);
+        let changed = self
+            .told
+            .is_news(Subject::Row, Some(&format!("version {}", entry.version)));
         self.tell(Event::Loaded {
             source: source.name(),
             title: resource.title(&entry),
@@ -397,7 +387,7 @@ impl Cache {
             match made {
                 Ok(entry) => {
                     self.stats.fallbacks.increment();
-                    let fresh = self.news(|told| &mut told.stand_in, Some("legacy".into()));
+                    let fresh = self.told.is_news(Subject::StandIn, Some("legacy"));
                     self.tell(Event::LegacyLoaded { fresh });
                     return Answer {
                         entry,
@@ -406,7 +396,7 @@ impl Cache {
                     };
                 }
                 Err(problem) => {
-                    let fresh = self.news(|told| &mut told.legacy_problem, Some(problem.clone()));
+                    let fresh = self.told.is_news(Subject::Legacy, Some(&problem));
                     self.tell(Event::LegacyFailed {
                         problem: &problem,
                         fresh,
@@ -419,7 +409,7 @@ impl Cache {
 
     fn fallback(&self) -> Answer {
         self.stats.fallbacks.increment();
-        let fresh = self.news(|told| &mut told.stand_in, Some("fallback".into()));
+        let fresh = self.told.is_news(Subject::StandIn, Some("fallback"));
         self.tell(Event::Fallback { fresh });
         Answer {
             entry: self.parts.resource.fallback(self.parts.clock.wall_ms()),
@@ -445,7 +435,7 @@ impl Cache {
             }
             Err(fault) => {
                 self.stats.store_faults.increment();
-                if self.turned(|told| &mut told.store_fault, Some(&fault)) {
+                if self.told.is_news(Subject::Store, LOST) {
                     self.tell(Event::FillFailed { fault: &fault });
                 }
             }
@@ -454,32 +444,6 @@ impl Cache {
 
     fn tell(&self, event: Event) {
         self.parts.logger.tell(event);
-    }
-
-    /// Remembers the state of a tier; whether it turned from well to faulty or back.
-    fn turned(
-        &self,
-        state: impl Fn(&mut Told) -> &mut Option<Fault>,
-        fault: Option<&Fault>,
-    ) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = state(&mut told);
-        let turned = last.is_some() != fault.is_some();
-        *last = fault.cloned();
-        turned
-    }
-
-    /// Remembers what came of something; whether it differs from the last time.
-    fn news(
-        &self,
-        memory: impl Fn(&mut Told) -> &mut Option<String>,
-        came: Option<String>,
-    ) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = memory(&mut told);
-        let news = *last != came;
-        *last = came;
-        news
     }
 }
 

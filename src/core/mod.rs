@@ -15,3 +15,4 @@ pub mod protocol;
 pub mod source;
 pub mod stats;
 pub mod store;
+pub mod told;
