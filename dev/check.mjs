@@ -8,7 +8,8 @@ import { untrueWords } from './check/words.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Made by a build and committed, so that they can be read without one. */
 const GENERATED = ['index.js', 'index.d.ts']
-const generated = () => GENERATED.map((file) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8'))
+const generated = () =>
+  GENERATED.map((file) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8'))
 
 const committed = generated()
 await setUp()
@@ -36,7 +37,8 @@ console.log('> words')
 failed.push(...untrueWords())
 const built = generated()
 GENERATED.forEach((file, index) => {
-  if (built[index] !== committed[index]) failed.push(`${file} was not what a build makes of src: commit it`)
+  if (built[index] !== committed[index])
+    failed.push(`${file} was not what a build makes of src: commit it`)
 })
 
 for (const what of failed) console.error(`failed: ${what}`)

@@ -32,7 +32,8 @@ function requireNode() {
 
 function installPackages() {
   const installed = join(root, 'node_modules', '.package-lock.json')
-  if (existsSync(installed) && modified(installed) >= modified(join(root, 'package-lock.json'))) return
+  if (existsSync(installed) && modified(installed) >= modified(join(root, 'package-lock.json')))
+    return
   step('Installing npm packages (half a minute)')
   run('npm', ['ci', '--no-audit', '--no-fund'])
 }

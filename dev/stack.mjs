@@ -13,6 +13,45 @@ import { startSupabase } from './supabase.mjs'
 import { startUpstash } from './upstash/server.mjs'
 
 /**
+ * Starts the store: Redis, and the bridge in front of it.
+ *
+ * @param {{ embedded?: boolean, onProgress?: (part: string) => void }} [options] see {@link startStack}
+ */
+export function startStore({ embedded = false, onProgress } = {}) {
+  return startParts(onProgress, async (up) => {
+    const store = up('redis', await startRedis({ embedded }))
+    const upstash = up('upstash', await startUpstash({ redis: store }))
+    const environment = {
+      UPSTASH_REDIS_REST_URL: upstash.url,
+      UPSTASH_REDIS_REST_TOKEN: upstash.token,
+    }
+    return { store, upstash, environment }
+  })
+}
+
+/**
+ * Starts the source: Postgres, PostgREST, and the gateway in front of them.
+ *
+ * @param {{ onProgress?: (part: string) => void }} [options] see {@link startStack}
+ */
+export function startSource({ onProgress } = {}) {
+  return startParts(onProgress, async (up) => {
+    const postgres = up('postgres', await startPostgres())
+    const jwtSecret = randomBytes(32).toString('hex')
+    const postgrest = up(
+      'postgrest',
+      await startPostgrest({ databaseUrl: postgres.url, jwtSecret }),
+    )
+    const supabase = up('supabase', await startSupabase({ postgrestUrl: postgrest.url, jwtSecret }))
+    const environment = {
+      SUPABASE_URL: supabase.url,
+      SUPABASE_SERVICE_ROLE_KEY: supabase.serviceKey,
+    }
+    return { postgres, supabase, sql: postgres.sql, environment }
+  })
+}
+
+/**
  * Starts everything on free loopback ports.
  *
  * @param {object} [options]
@@ -24,45 +63,42 @@ import { startUpstash } from './upstash/server.mjs'
  *   environment: Record<string, string>, stop(): Promise<void> }>} `redis` is a client beside the bridge, as a
  *   stranger's console would be; `stop` stops the parts in reverse order
  */
-export async function startStack({ embedded = false, onProgress = () => {} } = {}) {
+export async function startStack({ embedded = false, onProgress } = {}) {
+  // Both at once, as Postgres takes most of the time.
+  const starting = [startStore({ embedded, onProgress }), startSource({ onProgress })]
+  const halves = await Promise.allSettled(starting)
+  const started = halves.flatMap(({ value }) => value ?? [])
+  const stop = async () => {
+    for (const half of started.toReversed()) await half.stop()
+  }
+  const failed = halves.find(({ status }) => status === 'rejected')
+  if (failed) {
+    await stop()
+    throw failed.reason
+  }
+  const [store, source] = started
+  return {
+    ...store,
+    ...source,
+    redis: store.store.connect(),
+    environment: { ...store.environment, ...source.environment },
+    stop,
+  }
+}
+
+/** Starts parts one after the other; if one fails, stops those that are up. */
+async function startParts(onProgress, start) {
   const stops = []
   const stop = async () => {
     while (stops.length > 0) await stops.pop()()
   }
   const up = (part, started) => {
     stops.push(() => started.stop())
-    onProgress(part)
+    onProgress?.(part)
     return started
   }
   try {
-    // The slowest part first, the others beside it.
-    const starting = startPostgres()
-    starting.catch(() => {})
-    const store = up('redis', await startRedis({ embedded }))
-    const upstash = up('upstash', await startUpstash({ redis: store }))
-    const postgres = up('postgres', await starting)
-    const jwtSecret = randomBytes(32).toString('hex')
-    const postgrest = up(
-      'postgrest',
-      await startPostgrest({ databaseUrl: postgres.url, jwtSecret }),
-    )
-    const supabase = up('supabase', await startSupabase({ postgrestUrl: postgrest.url, jwtSecret }))
-    const environment = {
-      UPSTASH_REDIS_REST_URL: upstash.url,
-      UPSTASH_REDIS_REST_TOKEN: upstash.token,
-      SUPABASE_URL: supabase.url,
-      SUPABASE_SERVICE_ROLE_KEY: supabase.serviceKey,
-    }
-    return {
-      redis: store.connect(),
-      store,
-      upstash,
-      supabase,
-      postgres,
-      sql: postgres.sql,
-      environment,
-      stop,
-    }
+    return { ...(await start(up)), stop }
   } catch (error) {
     await stop()
     throw error

@@ -1,16 +1,29 @@
 // Whether what the documents say is still so: options, errors, versions, paths and commands.
 import { existsSync, readFileSync } from 'node:fs'
 
+import { readmePart } from '../load/readme.mjs'
+
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url))
 
-const DOCUMENTS = ['README.md', 'docs/ARCHITECTURE.md', 'CHANGELOG.md', 'examples/express/README.md']
+const DOCUMENTS = [
+  'README.md',
+  'docs/ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'examples/express/README.md',
+]
 /** What a path in a document begins with. */
 const FOLDERS = ['src', 'dev', 'docs', 'tests', '__test__', 'examples', 'bench', '.ci']
 
 /** @returns {string[]} what is not so, one line each */
 export function untrueWords() {
-  return [...options(), ...errorCodes(), ...versions(), ...DOCUMENTS.flatMap(pathsAndCommands)]
+  return [
+    ...options(),
+    ...errorCodes(),
+    ...versions(),
+    ...loadTest(),
+    ...DOCUMENTS.flatMap(pathsAndCommands),
+  ]
 }
 
 /** The README's table of options says the same as the types: names, variables, defaults. */
@@ -29,11 +42,16 @@ function options() {
     variable: variable.match(/`(\w+)`/)?.[1],
     value: value.replaceAll('`', ''),
   }))
-  const wrong = compareNames('README options', rows.map(({ name }) => name), [...typed.keys()])
+  const wrong = compareNames(
+    'README options',
+    rows.map(({ name }) => name),
+    [...typed.keys()],
+  )
   for (const { name, variable, value } of rows) {
     const type = typed.get(name)
     if (!type) continue
-    if (variable !== type.variable) wrong.push(`README options: ${name} has the variable ${type.variable}`)
+    if (variable !== type.variable)
+      wrong.push(`README options: ${name} has the variable ${type.variable}`)
     if (/^[\w:-]+$/.test(type.value ?? '') && value !== type.value) {
       wrong.push(`README options: ${name} has the default ${type.value}`)
     }
@@ -43,7 +61,9 @@ function options() {
 
 /** The README's table of errors has each code that there is, and no other. */
 function errorCodes() {
-  const codes = [...read('src/core/error.rs').matchAll(/ErrorCode::\w+ => "([A-Z_]+)"/g)].map(([, code]) => code)
+  const codes = [...read('src/core/error.rs').matchAll(/ErrorCode::\w+ => "([A-Z_]+)"/g)].map(
+    ([, code]) => code,
+  )
   const rows = [...tableUnder('## Errors')].map(([code]) => code.replaceAll('`', ''))
   return compareNames('README errors', rows, codes)
 }
@@ -54,8 +74,17 @@ function versions() {
   const [, newest] = read('CHANGELOG.md').match(/^## (\S+)/m)
   const wrong = []
   if (crate !== version) wrong.push(`Cargo.toml has version ${crate}, package.json ${version}`)
-  if (newest !== version) wrong.push(`CHANGELOG.md begins with ${newest}, package.json has ${version}`)
+  if (newest !== version)
+    wrong.push(`CHANGELOG.md begins with ${newest}, package.json has ${version}`)
   return wrong
+}
+
+/** The README's table of the load test is that of its results. */
+function loadTest() {
+  const part = readmePart(JSON.parse(read('dev/load/results.json')))
+  return read('README.md').includes(part)
+    ? []
+    : ['README.md: its load test is not that of dev/load/results.json']
 }
 
 /** Each path and each npm script that a document names in code exists. */
@@ -64,7 +93,8 @@ function pathsAndCommands(document) {
   const text = read(document)
   const wrong = []
   for (const [, path] of text.matchAll(/[`(]((?:[\w.-]+\/)+[\w.-]*)[`)]/g)) {
-    if (FOLDERS.includes(path.split('/')[0]) && !exists(path)) wrong.push(`${document}: there is no ${path}`)
+    if (FOLDERS.includes(path.split('/')[0]) && !exists(path))
+      wrong.push(`${document}: there is no ${path}`)
   }
   for (const [, script] of text.matchAll(/npm run ([\w:-]+)/g)) {
     if (!scripts[script]) wrong.push(`${document}: there is no npm script ${script}`)
@@ -77,7 +107,10 @@ function* tableUnder(heading) {
   const [, section = ''] = read('README.md').split(`\n${heading}\n`)
   const lines = section.split(/\n## /)[0].split('\n')
   for (const line of lines.filter((line) => line.startsWith('|')).slice(2)) {
-    yield line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())
+    yield line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim())
   }
 }
 

@@ -1,0 +1,150 @@
+// The visible run: three instances, one edit, one invalidation through one of them, and when each serves the new prompt.
+
+import { openBackends } from './backends.mjs'
+import { fingerprintOf } from './fingerprint.mjs'
+import { inWords, startInstances } from './instances.mjs'
+import { activatePrompt } from './prompt-edits.mjs'
+import { measurePropagation } from './propagation.mjs'
+import { columns, dim, heading, ms } from './terminal.mjs'
+
+const BOUND_MS = 1000
+
+/**
+ * @param {object} options
+ * @param {Record<string, string | undefined>} options.environment of the instances; names the user's own store or source
+ * @param {boolean} options.embedded
+ * @param {(stop: () => Promise<void>) => void} options.onStarted given the way to stop each part as soon as it is up
+ * @returns {Promise<{ passed: boolean, backends: object, instances: Array }>} whether every instance changed in time
+ */
+export async function runDemo({ environment, embedded, onStarted }) {
+  heading('Starting')
+  const backends = await openBackends({ environment, embedded })
+  onStarted(backends.stop)
+  const { store, source } = backends
+  const instances = await startInstances({ environment: backends.environment, onLine: printLine })
+  for (const instance of instances) {
+    let stopping = false
+    onStarted(() => {
+      stopping = true
+      return instance.stop()
+    })
+    instance.ended.then((end) => {
+      if (!stopping) console.log(`${instance.name} ended with ${inWords(end)}.`)
+    })
+  }
+  columns([
+    ['store', store.words, store.url],
+    ['source', source.words, source.url],
+    ...instances.map(({ name, pid, url }) => [name, `Express, process ${pid}`, url]),
+  ])
+  if (store.keyPrefix)
+    console.log(`  Keys begin with ${store.keyPrefix}, so that your own are left alone.`)
+
+  heading('Before')
+  const chats = await showChats(instances)
+  if (!source.local && chats.some(({ tier }) => tier === 'fallback')) {
+    throw new Error(
+      'This Supabase gave no prompt, so there is nothing to show: see the lines above. It needs a row in system_prompts ' +
+        `with status 'active', and a key that may read it.`,
+    )
+  }
+
+  const isNew = source.local ? await edit(source, instances) : leaveAlone()
+
+  const through = instances[0]
+  heading(`Invalidating through ${through.name} only`)
+  const { receipt, invalidateMs, arrivals } = await measurePropagation({
+    instances,
+    through,
+    isNew,
+  })
+  console.log(`  POST ${through.url}/api/cache/invalidate was answered in ${ms(invalidateMs)}`)
+  console.log(`  ${JSON.stringify(receipt)}`)
+
+  heading('After: time from that answer to the first chat with the change')
+  columns(
+    arrivals.map(({ instance, chat, afterMs }) => [
+      instance.name,
+      arrival(afterMs),
+      ...chatCells(chat),
+    ]),
+  )
+
+  heading('Hits and misses so far (GET /api/debug/system-prompt)')
+  await showCounters(instances)
+
+  const passed = arrivals.every(({ afterMs }) => afterMs !== null && afterMs <= BOUND_MS)
+  heading(verdict(arrivals, passed, source.local))
+  return { passed, backends, instances }
+}
+
+/** Edits the prompt as the admin console does. @returns {(chat: object) => boolean} whether a chat got the new one */
+async function edit({ sql }, instances) {
+  const [before] = await sql(`select title, payload from system_prompts where status = 'active'`)
+  const title = `Edited at ${new Date().toTimeString().slice(0, 8)}`
+  const payload = {
+    ...before.payload,
+    identity: `You are a lighthouse keeper who knows every reef. (${title})`,
+    closingBehavior: 'question',
+  }
+  heading('Editing in Postgres, not invalidated yet')
+  await activatePrompt(sql, { title, payload })
+  console.log(
+    `  archived "${before.title}", activated "${title}"; the instances still serve what is cached:`,
+  )
+  await showChats(instances)
+  const fingerprint = fingerprintOf(payload)
+  return (chat) => chat.sha256 === fingerprint
+}
+
+/** Where the source is not ours to edit, a change is the generation that the invalidation opened. */
+function leaveAlone() {
+  heading('Not editing')
+  console.log(
+    '  This Supabase is yours: no row is changed. Watch the generation instead, which an invalidation renews.',
+  )
+  return (chat, receipt) => receipt.generation !== null && chat.generation === receipt.generation
+}
+
+async function showChats(instances) {
+  const chats = await Promise.all(instances.map((instance) => instance.chat()))
+  columns(
+    instances.map(({ name }, index) => [
+      name,
+      ms(chats[index].systemPromptMs),
+      ...chatCells(chats[index]),
+    ]),
+  )
+  return chats
+}
+
+function chatCells({ tier, title, sha256, generation, source }) {
+  const prompt = title === null ? `the ${source} prompt` : `"${title}"`
+  return [prompt, `sha256 ${sha256}`, `from ${tier}`, `generation ${generation ?? 'unknown'}`]
+}
+
+const arrival = (afterMs) => (afterMs === null ? 'never' : ms(afterMs))
+
+async function showCounters(instances) {
+  const states = await Promise.all(instances.map((instance) => instance.debug()))
+  columns([
+    ['', 'reads', 'hits', 'misses', 'source reads', 'Redis'],
+    ...instances.map(({ name }, index) => {
+      const { counters, redis } = states[index]
+      const { reads, hits, misses, sourceReads } = counters
+      const state = redis.reachable ? `answers in ${ms(redis.latencyMs)}` : redis.error
+      return [name, reads, hits, misses, sourceReads, state]
+    }),
+  ])
+}
+
+function verdict(arrivals, passed, edited) {
+  const change = edited ? 'the new prompt' : 'the new generation'
+  if (!passed) return `Failed: not every instance served ${change} within ${BOUND_MS} ms.`
+  const slowest = Math.max(...arrivals.map(({ afterMs }) => afterMs))
+  return `All ${arrivals.length} instances served ${change} within ${BOUND_MS} ms; the slowest after ${ms(slowest)}.`
+}
+
+function printLine(name, line) {
+  console.log(dim(`  [${name}] ${line}`))
+}

@@ -1,0 +1,119 @@
+// `npm run load`: see `usage`.
+
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+
+import { setUp } from './setup.mjs'
+
+const usage = `Loads three Express instances by Artillery while the prompt is edited every few seconds, over the local stack with
+a source that takes 20 to 80 ms; with the shared cache off and on in turn. Writes dev/load/results.json and
+the README's table.
+
+  npm run load
+  npm run load -- --seconds 40   of each of the four runs, 5 to 600
+  npm run load -- --rate 40      chats per second, 1 to 500
+
+Status 1 if a response was stale more than a second after an invalidation, if the hit rate is below 90 %, or if a request
+failed.`
+
+const RESULTS = new URL('load/results.json', import.meta.url)
+const SOURCE_MS = { least: 20, most: 80 }
+const LEAST_HIT_RATE = 0.9
+
+const { seconds, rate } = readArguments()
+await setUp({ redis: 'optional' })
+const { startStack } = await import('./stack.mjs')
+const { fetchArtillery } = await import('./load/artillery.mjs')
+const { measureRun } = await import('./load/run.mjs')
+const { problemsOf, summaryOf, tableOf } = await import('./load/report.mjs')
+const { writeReadmePart } = await import('./load/readme.mjs')
+
+// Everything that was started ends with this process; nothing here is worth an orderly end.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130))
+
+console.log('Fetching Artillery, unless npm has it (a minute or two the first time)')
+await fetchArtillery()
+console.log('Starting the local stack')
+const stack = await startStack()
+const { least, most } = SOURCE_MS
+stack.supabase.faults.set({
+  kind: 'delay',
+  // Asked for at each request.
+  get ms() {
+    return least + Math.random() * (most - least)
+  },
+})
+
+const runs = []
+try {
+  for (const shared of [false, true, false, true]) {
+    console.log(
+      `Run ${runs.length + 1} of 4: shared cache ${shared ? 'on' : 'off'}, ${rate} chats/s for ${seconds} s`,
+    )
+    runs.push(await measureRun({ stack, shared, seconds, rate }))
+  }
+} finally {
+  await stack.stop()
+}
+
+const summary = summaryOf(runs)
+const results = {
+  date: new Date().toISOString(),
+  node: process.versions.node,
+  platform: `${process.platform}-${process.arch}`,
+  cores: availableParallelism(),
+  store: stack.store.kind,
+  instances: 3,
+  seconds,
+  rate,
+  sourceMs: SOURCE_MS,
+  summary,
+  runs,
+}
+await writeFile(RESULTS, `${JSON.stringify(results, rounded, 2)}\n`)
+await writeReadmePart(results)
+console.log(`\n${tableOf(summary)}\n`)
+const problems = problemsOf(summary, LEAST_HIT_RATE)
+console.log(problems.length === 0 ? 'Passed.' : `Failed: ${problems.join('; ')}.`)
+process.exit(problems.length === 0 ? 0 : 1)
+
+function rounded(name, value) {
+  return typeof value === 'number' ? Number(value.toFixed(4)) : value
+}
+
+function readArguments() {
+  let values
+  try {
+    values = parseArgs({
+      options: {
+        seconds: { type: 'string', default: '40' },
+        rate: { type: 'string', default: '40' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values
+  } catch (error) {
+    refuse(`${error.message.split('. ')[0]}. Try npm run load -- --help`)
+  }
+  if (values.help) {
+    console.log(usage)
+    process.exit(0)
+  }
+  return {
+    seconds: wholeNumber(values, 'seconds', 5, 600),
+    rate: wholeNumber(values, 'rate', 1, 500),
+  }
+}
+
+function wholeNumber(values, name, least, most) {
+  const number = Number(values[name])
+  if (Number.isInteger(number) && number >= least && number <= most) return number
+  return refuse(
+    `--${name} is "${values[name]}": it must be a whole number from ${least} to ${most}`,
+  )
+}
+
+function refuse(words) {
+  console.error(words)
+  process.exit(2)
+}

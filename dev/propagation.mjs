@@ -1,0 +1,35 @@
+// How long a change takes from the invalidation until each instance serves it.
+
+import { setTimeout as wait } from 'node:timers/promises'
+
+const POLL_MS = 3
+const GIVE_UP_MS = 5000
+
+/**
+ * Invalidates through one instance, then asks all of them, each at its own pace, until they serve the change.
+ *
+ * @param {object} options
+ * @param {Array} options.instances see `instances.mjs`
+ * @param {object} options.through the instance that gets the invalidation
+ * @param {(chat: object, receipt: object) => boolean} options.isNew whether a chat got what was changed
+ * @returns {Promise<{ receipt: object, invalidateMs: number, arrivals: Array<{ instance: object, chat: object,
+ *   afterMs: number | null }> }>} `afterMs` counts from the invalidation's answer to the first answer with the change;
+ *   null if none came within 5 s, with the last chat then
+ */
+export async function measurePropagation({ instances, through, isNew }) {
+  const asked = performance.now()
+  const receipt = await through.invalidate()
+  const resolved = performance.now()
+  const arrivals = await Promise.all(
+    instances.map(async (instance) => {
+      for (;;) {
+        const chat = await instance.chat()
+        const afterMs = performance.now() - resolved
+        if (isNew(chat, receipt)) return { instance, chat, afterMs }
+        if (afterMs > GIVE_UP_MS) return { instance, chat, afterMs: null }
+        await wait(POLL_MS)
+      }
+    }),
+  )
+  return { receipt, invalidateMs: resolved - asked, arrivals }
+}

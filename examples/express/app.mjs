@@ -1,0 +1,89 @@
+// The routes. All that concerns the cache is three calls: fetch, invalidate, debug.
+
+import { createHash, randomUUID } from 'node:crypto'
+import express from 'express'
+import {
+  debugSystemPrompt,
+  fetchActiveSystemPromptConfig,
+  invalidateSystemPrompt,
+} from 'grove-shared-cache'
+
+const SESSIONS_KEPT = 1000
+
+/** The Express application, not listening yet. */
+export function createApp() {
+  const app = express()
+  const sessions = new Map()
+  app.use(express.json())
+
+  app.get('/healthz', (request, response) => response.json({ status: 'ok' }))
+
+  // A chat begins: it gets the prompt that is active now, and keeps it.
+  app.post('/api/chat/init', async (request, response, next) => {
+    try {
+      const began = performance.now()
+      const prompt = await fetchActiveSystemPromptConfig()
+      const systemPromptMs = Number((performance.now() - began).toFixed(2))
+
+      const sessionId = randomUUID()
+      sessions.set(sessionId, { systemPrompt: prompt.content, messages: [] })
+      if (sessions.size > SESSIONS_KEPT) sessions.delete(sessions.keys().next().value)
+
+      // Enough to tell which prompt the chat got. The prompt itself stays on the server.
+      const { source, tier, version, title, generation, responseMode, closingBehavior, content } =
+        prompt
+      const sha256 = createHash('sha256').update(content).digest('hex').slice(0, 12)
+      const served = { source, tier, version, title, generation, responseMode, closingBehavior }
+      response.json({ sessionId, ...served, contentLength: content.length, sha256, systemPromptMs })
+    } catch (error) {
+      next(error)
+    }
+  })
+
+  // The admin console calls this after it has changed the row. One instance gets the call, all of them get the change.
+  app.post('/api/cache/invalidate', async (request, response) => {
+    const type = request.body?.type ?? ''
+    if (typeof type !== 'string')
+      return response.status(400).json({ error: 'type is not a string' })
+    if (type !== '' && type !== 'system-prompt') {
+      return response.json({
+        success: true,
+        message: `Nothing to invalidate for type "${type}"`,
+        invalidated: null,
+      })
+    }
+    try {
+      const { generation, shared } = await invalidateSystemPrompt()
+      response.json({
+        success: true,
+        message: 'Cache invalidated',
+        invalidated: type || 'all',
+        generation,
+        shared,
+      })
+    } catch ({ code, retryable }) {
+      // The package has logged why. Other instances may still serve the old prompt: the caller should try again.
+      response.status(500).json({ error: 'Cache invalidation failed', code, retryable })
+    }
+  })
+
+  // Shows the whole prompt: keep this route behind the login of your admin console.
+  app.get('/api/debug/system-prompt', async (request, response, next) => {
+    try {
+      response.json(await debugSystemPrompt())
+    } catch (error) {
+      next(error)
+    }
+  })
+
+  // Four parameters make it Express' error handler. A broken body carries its status: 400, 413, 415.
+  app.use((error, request, response, next) => {
+    if (response.headersSent) return next(error)
+    const { status = 500, type } = error
+    if (status >= 500) console.error(error)
+    const expected = type === 'entity.parse.failed' ? 'the body is not JSON' : error.message
+    response.status(status).json({ error: status >= 500 ? 'Internal server error' : expected })
+  })
+
+  return app
+}

@@ -1,0 +1,45 @@
+// An Express server that shares its system prompt with its other instances. The routes are in app.mjs.
+//
+// Where the prompt comes from is configured by environment variables, which the cache reads when it is first used:
+// UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY.
+
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { close, configure } from 'grove-shared-cache'
+
+import { createApp } from './app.mjs'
+
+// Served when neither Redis nor Supabase has a prompt, so that a chat can begin all the same. Never stored.
+const FALLBACK_SYSTEM_PROMPT =
+  'You are a helpful guide. Answer briefly, and say so when you do not know.'
+
+// Longer than any read of the prompt; Cloud Run kills a process ten seconds after SIGTERM.
+const CLOSE_WITHIN_MS = 8000
+
+configure({
+  fallbackPrompt: FALLBACK_SYSTEM_PROMPT,
+  // While you migrate, the reader that your server has today can stand in when Supabase has no active prompt:
+  // legacySource: () => loadPromptFromStorage(),
+  keyPrefix: process.env.CACHE_KEY_PREFIX || undefined,
+  logLevel: process.env.LOG_LEVEL || undefined,
+})
+
+const server = createServer(createApp())
+server.listen(Number(process.env.PORT || 8080), process.env.HOST || '127.0.0.1')
+await once(server, 'listening')
+const { address, family, port } = server.address()
+console.log(`Listening on http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
+
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, shutDown)
+
+async function shutDown() {
+  const closed = once(server, 'close')
+  server.close()
+  // A keep-alive connection that was busy just now would hold the server open until its timeout.
+  const idle = setInterval(() => server.closeIdleConnections(), 20)
+  const stuck = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
+  await closed
+  clearInterval(idle)
+  clearTimeout(stuck)
+  await close()
+}
