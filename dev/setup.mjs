@@ -35,7 +35,8 @@ function installPackages() {
   if (existsSync(installed) && modified(installed) >= modified(join(root, 'package-lock.json')))
     return
   step('Installing npm packages (half a minute)')
-  run('npm', ['ci', '--no-audit', '--no-fund'])
+  // Not `npm ci`: it wants the binaries of every other platform in the lock file, and not all registries have them.
+  run('npm', ['install', '--no-audit', '--no-fund'])
 }
 
 function buildAddon() {

@@ -39,7 +39,7 @@ pub fn stack() -> &'static Stack {
         assert_eq!(
             variables.len(),
             4,
-            "the stack did not start; is `npm ci` done?"
+            "the stack did not start; is `npm install` done?"
         );
         Stack {
             variables,
