@@ -99,7 +99,7 @@ export interface CacheOptions {
 
 /** Counts since the cache was made. */
 export interface CacheStats {
-  /** Reads. */
+  /** Reads that began. */
   reads: number
   /** Reads that shared a load which another one had begun. */
   joined: number
@@ -109,7 +109,7 @@ export interface CacheStats {
   misses: number
   /** Misses because of something that this package did not write, or not whole. */
   foreign: number
-  /** Requests that the store did not answer. */
+  /** Reads and writes of the prompt that the store did not answer. */
   storeFaults: number
   /** Requests to the source. */
   sourceReads: number
@@ -129,7 +129,7 @@ export interface CacheStats {
 
 /**
  * Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
- * way end as they would have. May be called again. A process ends without it too.
+ * way end as they would have; an invalidation that failed is not tried again. May be called again. A process ends without it too.
  */
 export declare function close(): Promise<void>
 
@@ -164,8 +164,9 @@ export declare function fetchActiveSystemPromptConfig(): Promise<SystemPromptCon
 /**
  * Drops the prompt from the shared cache, so that all instances load it anew. Call it after the row was changed.
  *
- * Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`: the other instances may then serve
- * the old prompt; try again. Rejects with `CLOSED` after `close()`.
+ * Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
+ * background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads
+ * from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
  */
 export declare function invalidateSystemPrompt(): Promise<InvalidationReceipt>
 
@@ -189,8 +190,13 @@ export interface RedisStatus {
   latencyMs: number | null
   /** Seconds until the stored prompt expires; null where none is stored. */
   ttlSeconds: number | null
-  /** The generation that this read saw. */
+  /** The generation that this read saw; null if it saw none. */
   generation: number | null
+  /**
+   * Whether an invalidation made here did not reach Redis yet. It is tried again until it does; meanwhile this instance
+   * reads from the source.
+   */
+  invalidationPending: boolean
   /**
    * Why it did not answer, in one word: `timeout`, `unreachable`, `interrupted`, `unauthorized`, `quota`, `redirected`,
    * `status`, `rejected`, `too-large`, `malformed`. Null if it did, or is not configured.
@@ -271,8 +277,9 @@ export declare namespace cache {
   /**
    * Keeps `value` under `key` for `ttlSeconds` (1 to 31536000, default 300). Without a shared cache it is not kept.
    *
-   * Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes, the value has no JSON, or the TTL is not
-   * a whole number in its range. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
+   * Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes, the value is one that JSON leaves out (a
+   * function, a symbol, `undefined`), or the TTL is not a whole number in its range; and what `JSON.stringify` throws,
+   * such as `TypeError` for a cycle. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
    */
   export function set(key: string, value: unknown, ttlSeconds?: number): Promise<void>
 }

@@ -52,3 +52,9 @@ for (const payload of [
     t.throws(() => assemblePromptContent(payload), { instanceOf: Error, code: 'ARGUMENT_INVALID' })
   })
 }
+
+test('fields that are no sections are not looked at', (t) => {
+  const payload = { identity: 'i', count: 10n, toJSON: () => 'other' }
+  payload.self = payload
+  t.is(assemblePromptContent(payload), '## Identity\ni')
+})

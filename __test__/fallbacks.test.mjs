@@ -7,8 +7,8 @@ const stack = withStack(test)
 
 const PROMPT = '## Identity\ntruth'
 /** Both timeouts of the instances here, and what a loaded machine may add. */
-const TIMEOUTS = { redisTimeoutMs: 300, sourceTimeoutMs: 500 }
-const LIMIT_MS = 300 + 500 + 200
+const TIMEOUTS = { redisTimeoutMs: 400, sourceTimeoutMs: 600 }
+const LIMIT_MS = 400 + 600 + 1000
 
 test.serial.before(async () => {
   await activatePrompt(stack.sql, { title: 'Truth', payload: { identity: 'truth' } })
@@ -27,7 +27,7 @@ async function timed(read) {
 
 const FAULTS = {
   refusing: { kind: 'status', code: 503, body: 'no' },
-  'slow by 500 ms': { kind: 'delay', ms: 500 },
+  'slow by 700 ms': { kind: 'delay', ms: 700 },
   hanging: { kind: 'hang' },
   unauthorised: {
     kind: 'status',
@@ -157,6 +157,8 @@ const LEGACY = {
   'gives a function': [async () => () => {}, { content: 'stand-in' }],
   'gives what has no JSON': [async () => 10n, { content: 'stand-in' }],
   'gives an empty string': [async () => '', { content: 'stand-in' }],
+  'gives half a surrogate pair': [async () => 'old \ud800', { content: 'old \ufffd' }],
+  'gives more than 4 MiB': [async () => 'x'.repeat(5 << 20), { content: 'stand-in' }],
 }
 
 for (const [deed, [legacySource, expected]] of Object.entries(LEGACY)) {
@@ -181,6 +183,66 @@ test('a legacy source may call the cache it belongs to', async (t) => {
   const { answer, ms } = await timed(() => cache.fetchActiveSystemPrompt())
   t.is(answer, 'stand-in')
   t.true(ms < LIMIT_MS, `took ${ms} ms`)
+})
+
+test.serial(
+  'an invalidation that failed goes through by itself, and until then the store is not trusted',
+  async (t) => {
+    const { instance, prefix } = fleet(stack)
+    const [admin, other] = [instance(TIMEOUTS), instance()]
+    await admin.fetchActiveSystemPrompt()
+    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+
+    stack.upstash.faults.set({
+      kind: 'status',
+      code: 503,
+      match: ({ headers }) => headers['content-length'] > 300,
+    })
+    const error = await t.throwsAsync(admin.invalidateSystemPrompt(), { code: 'STORE_UNAVAILABLE' })
+    t.true(error.retryable)
+    t.is(
+      (await other.fetchActiveSystemPromptConfig()).tier,
+      'redis',
+      'reads of the store go through',
+    )
+    t.is(
+      (await admin.fetchActiveSystemPromptConfig()).tier,
+      'source',
+      'and this instance makes none',
+    )
+    t.true((await admin.debugSystemPrompt()).redis.invalidationPending)
+    t.is(await stack.redis.exists(`${prefix}:active`), 1)
+
+    stack.upstash.faults.clear()
+    await until(
+      async () => !(await admin.debugSystemPrompt()).redis.invalidationPending,
+      'the retry',
+    )
+    t.is(admin.stats().invalidations, 1)
+  },
+)
+
+test('a token that is not accepted is no matter of trying again', async (t) => {
+  const { instance } = fleet(stack, { upstashToken: 'wrong' })
+  const error = await t.throwsAsync(instance().invalidateSystemPrompt(), {
+    code: 'STORE_UNAVAILABLE',
+  })
+  t.false(error.retryable)
+  t.is(error.cause.code, 'unauthorized')
+  t.regex(error.message, /check UPSTASH_REDIS_REST_TOKEN/)
+})
+
+test.serial('what people wrote cannot forge a line of the log', async (t) => {
+  const { instance, lines } = fleet(stack)
+  await stack.sql(`update system_prompts set title = $1 where status = 'active'`, [
+    'a\n[Cache] forged',
+  ])
+  await instance().fetchActiveSystemPrompt()
+  const loaded = await until(
+    () => lines.find(({ message }) => message.includes('Loaded')),
+    'the line',
+  )
+  t.is(loaded.message, '[SystemPrompt] Loaded from Supabase: "a [Cache] forged"')
 })
 
 test('an onLog that throws or rejects hurts nobody', async (t) => {

@@ -29,7 +29,7 @@ const NAMES = [
   'stats',
 ]
 
-test('an ES module imports the names', async (t) => {
+test.serial('an ES module imports the names', async (t) => {
   const program = `
     import { ${NAMES.join(', ')} } from 'grove-shared-cache'
     console.log([${NAMES.join(', ')}].map((each) => typeof each).join())
@@ -43,7 +43,7 @@ test('an ES module imports the names', async (t) => {
   t.true(stdout.includes(PROMPT))
 })
 
-test('a CommonJS module requires them', async (t) => {
+test.serial('a CommonJS module requires them', async (t) => {
   const program = `
     const { fetchActiveSystemPrompt, cache } = require('grove-shared-cache')
     fetchActiveSystemPrompt().then((prompt) => console.log(prompt, Object.keys(cache).join()))`
@@ -58,7 +58,7 @@ test('a CommonJS module requires them', async (t) => {
   )
 })
 
-test('variables that are set after the import are used', async (t) => {
+test.serial('variables that are set after the import are used', async (t) => {
   const program = `
     import { fetchActiveSystemPromptConfig } from 'grove-shared-cache'
     Object.assign(process.env, ${JSON.stringify(environment())})
@@ -67,7 +67,7 @@ test('variables that are set after the import are used', async (t) => {
   t.regex(stdout, /^Loading$/m)
 })
 
-test('with nothing configured there is the fallback prompt, and two warnings', async (t) => {
+test.serial('with nothing configured there is the fallback prompt, and two warnings', async (t) => {
   const program = `
     import { fetchActiveSystemPrompt } from 'grove-shared-cache'
     for (let read = 0; read < 3; read++) console.log('prompt:', await fetchActiveSystemPrompt())`
@@ -79,7 +79,7 @@ test('with nothing configured there is the fallback prompt, and two warnings', a
   t.is(stderr.match(/^\[SystemPrompt\]/gm).length, 2, stderr)
 })
 
-test('a wrong environment is a warning that says what to do, never a crash', async (t) => {
+test.serial('a wrong environment is a warning that says what to do, never a crash', async (t) => {
   const program = `
     import { fetchActiveSystemPrompt } from 'grove-shared-cache'
     console.log(await fetchActiveSystemPrompt())`
@@ -92,7 +92,7 @@ test('a wrong environment is a warning that says what to do, never a crash', asy
   t.false(stderr.includes('canary'))
 })
 
-test('importing alone does nothing and ends at once', async (t) => {
+test.serial('importing alone does nothing and ends at once', async (t) => {
   const bare = await runProgram('')
   const importing = await runProgram(`import 'grove-shared-cache'`, { environment: environment() })
   t.is(importing.status, 0)
@@ -100,7 +100,7 @@ test('importing alone does nothing and ends at once', async (t) => {
   t.true(importing.ms < bare.ms + 2000, `${importing.ms} ms`)
 })
 
-test('a process with a used cache ends by itself', async (t) => {
+test.serial('a process with a used cache ends by itself', async (t) => {
   const program = `
     import { SystemPromptCache, fetchActiveSystemPrompt, configure } from 'grove-shared-cache'
     await fetchActiveSystemPrompt()
@@ -113,7 +113,7 @@ test('a process with a used cache ends by itself', async (t) => {
   t.regex(stdout, /^done$/m)
 })
 
-test('workers load it, use it at the same time and end', async (t) => {
+test.serial('workers load it, use it at the same time and end', async (t) => {
   const worker = `
     import { parentPort } from 'node:worker_threads'
     import { fetchActiveSystemPrompt } from 'grove-shared-cache'
@@ -139,7 +139,7 @@ test('workers load it, use it at the same time and end', async (t) => {
   t.deepEqual(rounds, Array(3).fill(JSON.stringify(Array(8).fill([PROMPT, 0]).flat())))
 })
 
-test('the default instance is closed, and configured again', async (t) => {
+test.serial('the default instance is closed, and configured again', async (t) => {
   const program = `
     import * as grove from 'grove-shared-cache'
     await grove.close()
@@ -159,7 +159,49 @@ test('the default instance is closed, and configured again', async (t) => {
   t.true(stdout.includes(PROMPT))
 })
 
-test('the types are what the calls take and give, under --strict', (t) => {
+test.serial('calls that were made before close end as they would have', async (t) => {
+  const program = `
+    import * as grove from 'grove-shared-cache'
+    await grove.fetchActiveSystemPrompt()
+    for (let round = 0; round < 50; round++) {
+      grove.configure({ logLevel: 'silent' })
+      const calls = [grove.invalidateSystemPrompt(), grove.fetchActiveSystemPrompt(), grove.cache.get('k')]
+      grove.close()
+      const ends = await Promise.allSettled(calls)
+      if (ends.some(({ status }) => status !== 'fulfilled')) throw ends
+    }
+    console.log('all ended')`
+  const { stdout, stderr } = await runProgram(program, { environment: environment() })
+  t.true(stdout.includes('all ended'), stderr)
+})
+
+test.serial('a console that throws does not take the process down', async (t) => {
+  const program = `
+    import { fetchActiveSystemPrompt } from 'grove-shared-cache'
+    const { log } = console
+    console.info = console.warn = () => { throw new Error('broken pipe') }
+    await fetchActiveSystemPrompt()
+    log(await fetchActiveSystemPrompt())`
+  const { status, stdout, stderr } = await runProgram(program, { environment: environment() })
+  t.is(status, 0, stderr)
+  t.true(stdout.includes(PROMPT))
+})
+
+test.serial('a proxy is not given what goes to a loopback address', async (t) => {
+  const program = `
+    import { fetchActiveSystemPromptConfig } from 'grove-shared-cache'
+    console.log((await fetchActiveSystemPromptConfig()).title)`
+  const { stdout } = await runProgram(program, {
+    environment: {
+      ...environment(),
+      HTTP_PROXY: 'http://127.0.0.1:9',
+      http_proxy: 'http://127.0.0.1:9',
+    },
+  })
+  t.regex(stdout, /^Loading$/m)
+})
+
+test.serial('the types are what the calls take and give, under --strict', (t) => {
   const compile = () =>
     execFileSync('npx', ['tsc', '--project', fileURLToPath(new URL('types', import.meta.url))], {
       encoding: 'utf8',

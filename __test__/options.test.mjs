@@ -93,7 +93,7 @@ test('what was refused leaves no secret in the error', (t) => {
     { supabaseKey: 'canary', supabaseUrl: 'ftp://canary' },
   ]) {
     const error = t.throws(() => configure(options), { code: 'CONFIG_INVALID' })
-    t.notRegex(`${error.stack} ${JSON.stringify(error)}`, /canary[^)]*$/m)
+    t.false(`${error.message} ${JSON.stringify(error)}`.includes('canary'))
   }
 })
 

@@ -1,7 +1,7 @@
 //! grove-shared-cache: the active system prompt of a Node server, shared by all its instances.
 //!
 //! **The life of a read.** `fetchActiveSystemPrompt()` arrives in [`binding`], which hands it to a [`core::cache`] that was
-//! put together from options and environment ([`core::config`], [`core::assembly`]) at the first use. The cache joins a
+//! put together from options and environment ([`core::config`], [`core::wiring`]) at the first use. The cache joins a
 //! load that is under way ([`core::flight`]) or begins one: it asks the [`core::store`] (Upstash Redis over REST) for
 //! the value and the generation in one command and lets [`core::protocol`] judge whether that may be served. If not, it
 //! asks the [`core::source`] (Supabase, or a file), makes an entry of the row ([`core::prompt`]), delivers it, and fills
@@ -9,14 +9,15 @@
 //! legacy function and then the fallback prompt stand in.
 //!
 //! **The life of an invalidation.** It ends this instance's epoch at once, opens a new generation in the store by one
-//! script, and is done when the store has acknowledged it. From then on a fill that was loaded earlier is refused.
+//! script, and is done when the store has acknowledged it. From then on a fill that was loaded earlier is refused. One that
+//! did not get through is owed ([`core::pending`]) and tried again until it did.
 //!
 //! Everything that waits for the network does so on tokio's threads; the event loop only receives the result. All HTTP
 //! goes through [`core::http`]: one deadline, no redirects, a cap. What went wrong is a [`core::error`]; what happened
-//! is counted in [`core::stats`] and told through [`core::log`].
+//! is counted in [`core::stats`] and told through [`core::journal`] and [`core::log`].
 //!
-//! `binding` may use all of `core`; `core` never names N-API, builds and tests without it, and only `core::prompt` knows
-//! that the value is a system prompt.
+//! `binding` may use all of `core`; `core` never names N-API, and builds and tests without it. In `core`, only `prompt`, its
+//! options in `config`, and `wiring` know that the value is a system prompt.
 
 // Unit tests run without Node; the binding is tested from JavaScript, in `__test__`.
 #[cfg(all(feature = "binding", not(test)))]

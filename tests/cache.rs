@@ -64,28 +64,30 @@ fn instance(
     legacy: Option<Arc<dyn LegacySource>>,
 ) -> Arc<Cache> {
     let resource = Arc::new(SystemPrompt::new(None));
-    Cache::new(Parts {
-        resource: resource.clone(),
-        store: Some(Arc::new(Switched {
-            store: store.clone(),
-            down: down.clone(),
-        })),
+    let logger = Logger::new(Some(Level::Debug), lines.clone(), resource.clone());
+    let store = Switched {
+        store: store.clone(),
+        down: down.clone(),
+    };
+    let parts = Parts {
+        resource,
+        store: Some(Arc::new(store)),
         source: Some(source),
         legacy,
         clock: clock.clone(),
-        logger: Logger::new(Some(Level::Debug), lines.clone(), resource),
         ttl_seconds: 300,
         max_staleness: Duration::from_secs(1),
         redis_timeout: Duration::from_millis(500),
         source_timeout: Duration::from_millis(2000),
-    })
+    };
+    Cache::new(parts, logger)
 }
 
 impl World {
     async fn read(&self) -> Arc<Answer> {
         // A read that hangs is a failed test, not a hung one.
         let read = tokio::time::timeout(Duration::from_secs(10), self.cache.fetch());
-        read.await.expect("a read ends").unwrap()
+        read.await.expect("a read ends")
     }
 
     async fn stored(&self) -> Snapshot {
@@ -156,6 +158,41 @@ impl KeyValue for Switched {
     }
 }
 
+/// A store whose database is full.
+struct ReadOnly(Memory);
+
+#[async_trait]
+impl Store for ReadOnly {
+    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
+        self.0.read(deadline).await
+    }
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        self.0.mint(deadline, now_ms).await
+    }
+    async fn fill(&self, _: Deadline, _: &Generation, _: &Record, _: u32) -> Result<Fill, Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    async fn invalidate(&self, _: Deadline, _: u64) -> Result<Generation, Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
+        self.0.probe(deadline).await
+    }
+}
+
+#[async_trait]
+impl KeyValue for ReadOnly {
+    async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault> {
+        self.0.get(deadline, key).await
+    }
+    async fn set(&self, _: Deadline, _: &str, _: &str, _: u32) -> Result<(), Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    async fn del(&self, _: Deadline, _: &str) -> Result<bool, Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+}
+
 struct Legacy(Option<Value>);
 
 #[async_trait]
@@ -190,7 +227,7 @@ async fn a_load_begun_before_an_invalidation_is_not_stored() {
     let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
     let slow = tokio::spawn({
         let cache = world.cache.clone();
-        async move { cache.fetch().await.unwrap() }
+        async move { cache.fetch().await }
     });
     world.source.begun.notified().await;
     world.cache.invalidate().await.unwrap();
@@ -221,7 +258,7 @@ async fn a_load_of_another_instance_is_fenced_as_well() {
     );
     let slow = tokio::spawn({
         let other = other.clone();
-        async move { other.fetch().await.unwrap() }
+        async move { other.fetch().await }
     });
     world.source.begun.notified().await;
     world.cache.invalidate().await.unwrap();
@@ -244,7 +281,7 @@ async fn a_read_that_begins_after_an_invalidation_does_not_join_an_earlier_load(
     let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
     let early = tokio::spawn({
         let cache = world.cache.clone();
-        async move { cache.fetch().await.unwrap() }
+        async move { cache.fetch().await }
     });
     world.source.begun.notified().await;
     // Not awaited: the epoch ends with the call.
@@ -261,7 +298,7 @@ async fn a_load_begun_before_a_flush_is_not_stored() {
     let world = world(ScriptedSource::of([load]));
     let slow = tokio::spawn({
         let cache = world.cache.clone();
-        async move { cache.fetch().await.unwrap() }
+        async move { cache.fetch().await }
     });
     world.source.begun.notified().await;
     world.store.flush();
@@ -279,7 +316,7 @@ async fn concurrent_reads_share_one_load() {
     let reads: Vec<_> = (0..50)
         .map(|_| {
             let cache = world.cache.clone();
-            tokio::spawn(async move { cache.fetch().await.unwrap() })
+            tokio::spawn(async move { cache.fetch().await })
         })
         .collect();
     until(|| world.cache.stats.reads.get() == 50).await;
@@ -433,9 +470,108 @@ async fn an_invalidation_that_does_not_reach_the_store_fails() {
     world.down.store(true, Ordering::SeqCst);
     let error = world.cache.invalidate().await.unwrap_err();
     assert_eq!(error.code, ErrorCode::StoreUnavailable);
-    assert!(error.code.retryable());
+    assert!(error.retryable());
     assert_eq!(error.fault, Some(Fault::Unreachable));
     assert_eq!(world.cache.stats.invalidations_failed.get(), 1);
+}
+
+/// A cache whose store holds the old prompt, whose source holds the new one, and whose invalidation failed. Time must
+/// be paused, so that the retry waits until the test does.
+async fn world_that_owes_an_invalidation() -> World {
+    let scenes = [Scene::Row(row("old", T1)), Scene::Row(row("new", T2))];
+    let world = world(ScriptedSource::of(scenes));
+    world.read().await;
+    world.filled(1).await;
+    world.down.store(true, Ordering::SeqCst);
+    world.cache.invalidate().await.unwrap_err();
+    world.down.store(false, Ordering::SeqCst);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_an_invalidation_is_owed_the_store_is_neither_read_nor_filled() {
+    let world = world_that_owes_an_invalidation().await;
+    assert!(world.cache.invalidation_pending());
+    let answer = world.read().await;
+    assert_eq!(
+        (answer.tier, &*answer.entry.content),
+        (Tier::Source, &*prompt("new"))
+    );
+    assert_eq!(
+        world.stored().await.active,
+        Some(prompt("old")),
+        "it was not filled"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_that_is_owed_goes_through_by_itself() {
+    let world = world_that_owes_an_invalidation().await;
+    while world.cache.invalidation_pending() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(world.stored().await.active, None);
+    assert_eq!(*world.read().await.entry.content, *prompt("new"));
+    world.filled(2).await;
+    assert_eq!(world.read().await.tier, Tier::Redis);
+    assert_eq!(
+        world.lines.at_least(Level::Error),
+        [
+            "[Cache] System prompt invalidation failed: no connection; trying again until it went through"
+        ]
+    );
+    assert_eq!(
+        world.lines.at_least(Level::Info).last().unwrap(),
+        "[SystemPrompt] Loaded from Supabase: \"Grove\""
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_that_is_owed_is_tried_again_at_least_every_second() {
+    let world = world_that_owes_an_invalidation().await;
+    world.down.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.down.store(false, Ordering::SeqCst);
+    assert!(world.cache.invalidation_pending());
+    tokio::time::sleep(Duration::from_millis(1001)).await;
+    assert!(!world.cache.invalidation_pending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_invalidation_makes_up_for_one_that_failed() {
+    let world = world_that_owes_an_invalidation().await;
+    world.cache.invalidate().await.unwrap();
+    assert!(!world.cache.invalidation_pending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_cache_gives_up_what_it_owes() {
+    let world = world_that_owes_an_invalidation().await;
+    world.cache.close();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(world.cache.invalidation_pending());
+    assert_eq!(world.cache.stats.invalidations.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_under_way_is_not_stored_while_an_invalidation_is_owed() {
+    let (load, release) = held(row("old", T1));
+    let world = world(ScriptedSource::of([load]));
+    let slow = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.fetch().await }
+    });
+    world.source.begun.notified().await;
+    world.down.store(true, Ordering::SeqCst);
+    world.cache.invalidate().await.unwrap_err();
+    world.down.store(false, Ordering::SeqCst);
+    release.send(()).unwrap();
+    slow.await.unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.stored().await.active, None);
+    assert_eq!(world.cache.stats.fills.get(), 0);
 }
 
 #[tokio::test]
@@ -453,25 +589,68 @@ async fn an_invalidation_opens_a_larger_generation_even_if_the_clock_went_back()
 }
 
 #[tokio::test]
-async fn a_closed_cache_refuses_and_can_still_be_examined() {
-    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
-    world.cache.close();
-    world.cache.close();
-    assert_eq!(
-        world.cache.fetch().await.unwrap_err().code,
-        ErrorCode::Closed
+async fn a_state_that_comes_back_is_told_again() {
+    let world = world(ScriptedSource::of([
+        Scene::NoRow,
+        Scene::Row(row("one", T1)),
+        Scene::NoRow,
+    ]));
+    let told = || {
+        world
+            .lines
+            .take()
+            .iter()
+            .filter(|line| line.contains("No row is active"))
+            .count()
+    };
+    world.read().await;
+    assert_eq!(told(), 1);
+    world.read().await;
+    world.filled(1).await;
+    assert_eq!(world.read().await.tier, Tier::Redis);
+    world.store.flush();
+    world.read().await;
+    assert_eq!(told(), 1, "it had ended in between");
+}
+
+#[tokio::test]
+async fn a_store_that_can_be_read_and_not_filled_is_told_once() {
+    let clock = Arc::new(HandClock::default());
+    let lines = Arc::new(Lines::default());
+    let resource = Arc::new(SystemPrompt::new(None));
+    let parts = Parts {
+        resource: resource.clone(),
+        store: Some(Arc::new(ReadOnly(Memory::new(
+            clock.clone(),
+            Keys::under("test"),
+        )))),
+        source: Some(ScriptedSource::of([Scene::Row(row("one", T1))])),
+        legacy: None,
+        clock,
+        ttl_seconds: 300,
+        max_staleness: Duration::ZERO,
+        redis_timeout: Duration::from_millis(500),
+        source_timeout: Duration::from_millis(2000),
+    };
+    let cache = Cache::new(
+        parts,
+        Logger::new(Some(Level::Warn), lines.clone(), resource),
     );
+    for reads in 1..=3 {
+        cache.fetch().await;
+        until(|| cache.stats.store_faults.get() == reads).await;
+    }
     assert_eq!(
-        world.cache.invalidate().await.unwrap_err().code,
-        ErrorCode::Closed
+        lines.take(),
+        ["[SystemPrompt] Not stored: a limit of the plan is used up"]
     );
-    assert_eq!(
-        world.cache.get_value("k").await.unwrap_err().code,
-        ErrorCode::Closed
-    );
-    let (answer, probe) = world.cache.examine().await;
-    assert_eq!(answer.tier, Tier::Fallback);
-    assert!(probe.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_fallback_names_the_generation_that_the_store_gave() {
+    let world = world(ScriptedSource::of([Scene::NoRow]));
+    let receipt = world.cache.invalidate().await.unwrap();
+    assert_eq!(world.read().await.generation, receipt.generation);
 }
 
 #[tokio::test]

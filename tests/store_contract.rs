@@ -35,7 +35,7 @@ fn fresh_keys() -> Keys {
 fn upstash(keys: Keys) -> Upstash {
     let url = stack().variable("UPSTASH_REDIS_REST_URL").parse().unwrap();
     Upstash::new(
-        Http::new(None).unwrap(),
+        Http::new(&url, None).unwrap(),
         url,
         stack().variable("UPSTASH_REDIS_REST_TOKEN"),
         keys,
@@ -166,7 +166,8 @@ contract! {
 #[tokio::test]
 async fn a_wrong_token_is_not_authorised() {
     let url = stack().variable("UPSTASH_REDIS_REST_URL").parse().unwrap();
-    let store = Upstash::new(Http::new(None).unwrap(), url, "wrong".into(), fresh_keys());
+    let http = Http::new(&url, None).unwrap();
+    let store = Upstash::new(http, url, "wrong".into(), fresh_keys());
     assert_eq!(
         store.read(deadline()).await.unwrap_err().class(),
         "unauthorized"
@@ -177,7 +178,7 @@ async fn a_wrong_token_is_not_authorised() {
 async fn raw(command: serde_json::Value) -> String {
     let url = stack().variable("UPSTASH_REDIS_REST_URL");
     let token = stack().variable("UPSTASH_REDIS_REST_TOKEN");
-    let http = Http::new(None).unwrap();
+    let http = Http::new(&url.parse().unwrap(), None).unwrap();
     let request = |client: &reqwest::Client| {
         client
             .post(&url)
@@ -222,11 +223,15 @@ async fn a_generation_has_no_expiry_minted_or_opened() {
     );
 }
 
+fn client(base: &reqwest::Url) -> Http {
+    Http::new(base, None).unwrap()
+}
+
 #[tokio::test]
 async fn the_active_row_of_a_real_table_is_loaded() {
     let base = stack().variable("SUPABASE_URL").parse().unwrap();
     let key = stack().variable("SUPABASE_SERVICE_ROLE_KEY");
-    let source = Supabase::new(Http::new(None).unwrap(), &base, key, TABLE, COLUMNS);
+    let source = Supabase::new(client(&base), &base, key, TABLE, COLUMNS);
     let row = source
         .load(deadline())
         .await
@@ -235,13 +240,7 @@ async fn the_active_row_of_a_real_table_is_loaded() {
     assert!(row["payload"]["identity"].is_string());
     assert!(row["updated_at"].is_string());
 
-    let stranger = Supabase::new(
-        Http::new(None).unwrap(),
-        &base,
-        "wrong".into(),
-        TABLE,
-        COLUMNS,
-    );
+    let stranger = Supabase::new(client(&base), &base, "wrong".into(), TABLE, COLUMNS);
     assert_eq!(
         stranger.load(deadline()).await.unwrap_err().class(),
         "unauthorized"

@@ -33,6 +33,9 @@ export function fleet(stack, shared = {}) {
     supabaseUrl: stack.supabase.url,
     supabaseKey: stack.supabase.serviceKey,
     keyPrefix: prefix,
+    // Long enough for a loaded machine; tests of timeouts have their own.
+    redisTimeoutMs: 5000,
+    sourceTimeoutMs: 10_000,
     logLevel: 'debug',
     onLog: (line) => lines.push(line),
     ...shared,

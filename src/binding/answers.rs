@@ -22,7 +22,13 @@ fn or_null<T>(value: Option<T>) -> OrNull<T> {
 
 /// A generation as JavaScript compares it; null where it is no number (somebody else wrote the key).
 fn number(generation: Option<&Generation>) -> OrNull<f64> {
-    or_null(generation.and_then(|generation| generation.as_str().parse().ok()))
+    const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+    let number = generation.and_then(|generation| generation.as_str().parse::<u64>().ok());
+    or_null(
+        number
+            .filter(|&number| number <= MAX_SAFE_INTEGER)
+            .map(|number| number as f64),
+    )
 }
 
 /// The active system prompt with everything that is known about it.
@@ -83,9 +89,12 @@ pub struct RedisStatus {
     /// Seconds until the stored prompt expires; null where none is stored.
     #[napi(ts_type = "number | null")]
     pub ttl_seconds: OrNull<f64>,
-    /// The generation that this read saw.
+    /// The generation that this read saw; null if it saw none.
     #[napi(ts_type = "number | null")]
     pub generation: OrNull<f64>,
+    /// Whether an invalidation made here did not reach Redis yet. It is tried again until it does; meanwhile this instance
+    /// reads from the source.
+    pub invalidation_pending: bool,
     /// Why it did not answer, in one word: `timeout`, `unreachable`, `interrupted`, `unauthorized`, `quota`, `redirected`,
     /// `status`, `rejected`, `too-large`, `malformed`. Null if it did, or is not configured.
     #[napi(ts_type = "string | null")]
@@ -95,7 +104,7 @@ pub struct RedisStatus {
 /// Counts since the cache was made.
 #[napi(object, object_from_js = false)]
 pub struct CacheStats {
-    /// Reads.
+    /// Reads that began.
     pub reads: f64,
     /// Reads that shared a load which another one had begun.
     pub joined: f64,
@@ -105,7 +114,7 @@ pub struct CacheStats {
     pub misses: f64,
     /// Misses because of something that this package did not write, or not whole.
     pub foreign: f64,
-    /// Requests that the store did not answer.
+    /// Reads and writes of the prompt that the store did not answer.
     pub store_faults: f64,
     /// Requests to the source.
     pub source_reads: f64,
@@ -185,9 +194,9 @@ pub fn receipt(receipt: Receipt) -> InvalidationReceipt {
 
 pub fn debug(
     env: &Env,
+    cache: &Cache,
     answer: &Answer,
     probe: Option<Result<Probe, Fault>>,
-    counters: CacheStats,
 ) -> napi::Result<SystemPromptDebug> {
     let config = config(answer);
     let units: Vec<u16> = config.content.encode_utf16().collect();
@@ -207,12 +216,12 @@ pub fn debug(
         version: config.version,
         title: config.title,
         tier: config.tier,
-        redis: redis(answer, probe),
-        counters,
+        redis: redis(cache, answer, probe),
+        counters: stats(cache),
     })
 }
 
-fn redis(answer: &Answer, probe: Option<Result<Probe, Fault>>) -> RedisStatus {
+fn redis(cache: &Cache, answer: &Answer, probe: Option<Result<Probe, Fault>>) -> RedisStatus {
     let configured = probe.is_some();
     let (probe, fault) = match probe {
         Some(Ok(probe)) => (Some(probe), None),
@@ -229,6 +238,7 @@ fn redis(answer: &Answer, probe: Option<Result<Probe, Fault>>) -> RedisStatus {
                 .map(|seconds| seconds as f64),
         ),
         generation: number(answer.generation.as_ref()),
+        invalidation_pending: cache.invalidation_pending(),
         error: or_null(fault.map(|fault| fault.class().to_owned())),
     }
 }

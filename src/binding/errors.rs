@@ -17,7 +17,7 @@ pub fn to_js(env: &Env, error: Error) -> napi::Error {
 fn build<'env>(env: &'env Env, error: &Error) -> napi::Result<Unknown<'env>> {
     let mut object = plain(env, &error.message)?;
     object.set_named_property("code", error.code.as_str())?;
-    object.set_named_property("retryable", error.code.retryable())?;
+    object.set_named_property("retryable", error.retryable())?;
     if let Some(fault) = &error.fault {
         let mut cause = plain(env, &fault.to_string())?;
         cause.set_named_property("code", fault.class())?;

@@ -7,10 +7,10 @@ use crate::binding::errors::to_js;
 use crate::binding::instance::Instance;
 use crate::core::error::Error;
 use crate::core::prompt;
-use napi::bindgen_prelude::{Function, JsValue, Object, PromiseRaw};
+use napi::bindgen_prelude::{Either3, JsValue, Null, Object, PromiseRaw};
 use napi::{Env, JsString, Unknown, ValueType};
 use napi_derive::napi;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::rc::Rc;
 
 /// The active system prompt, always: from Redis, else from the source, else from `legacySource`, else the fallback prompt.
@@ -34,8 +34,9 @@ pub fn fetch_active_system_prompt_config(
 
 /// Drops the prompt from the shared cache, so that all instances load it anew. Call it after the row was changed.
 ///
-/// Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`: the other instances may then serve
-/// the old prompt; try again. Rejects with `CLOSED` after `close()`.
+/// Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
+/// background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads
+/// from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
 #[napi]
 pub fn invalidate_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, InvalidationReceipt>> {
     Instance::default_of(env)?.invalidate(env)
@@ -67,7 +68,7 @@ pub fn configure(
 }
 
 /// Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
-/// way end as they would have. May be called again. A process ends without it too.
+/// way end as they would have; an invalidation that failed is not tried again. May be called again. A process ends without it too.
 #[napi(ts_return_type = "Promise<void>")]
 pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
     Instance::default_of(env)?.close();
@@ -86,22 +87,21 @@ pub fn assemble_prompt_content(
     )]
     payload: Unknown,
 ) -> napi::Result<String> {
-    let assembled = match payload.get_type()? {
-        ValueType::Object if !payload.is_array()? => {
-            // By way of JSON: the payload is a column of JSON.
-            let stringify: Function<Object, Option<String>> = env.run_script("JSON.stringify")?;
-            let json = stringify.call(Object::from_raw(env.raw(), payload.raw()))?;
-            match serde_json::from_str(json.as_deref().unwrap_or_default()) {
-                Ok(Value::Object(payload)) => prompt::assemble(&payload),
-                _ => Err("payload is not a plain object".into()),
-            }
-        }
-        _ => Err("payload is not an object".into()),
+    let refuse = |problem: &str| {
+        let message = format!("could not assemble the prompt: {problem}");
+        to_js(env, Error::argument_invalid(message))
     };
-    assembled.map_err(|problem| {
-        to_js(
-            env,
-            Error::argument_invalid(format!("could not assemble the prompt: {problem}")),
-        )
-    })
+    if payload.get_type()? != ValueType::Object || payload.is_array()? {
+        return Err(refuse("payload is not an object"));
+    }
+    let payload = Object::from_raw(env.raw(), payload.raw());
+    let mut sections = Map::new();
+    for name in prompt::section_names() {
+        match payload.get::<Either3<String, Null, Unknown>>(name)? {
+            Some(Either3::A(text)) => drop(sections.insert(name.to_owned(), Value::String(text))),
+            None | Some(Either3::B(Null)) => {}
+            Some(Either3::C(_)) => return Err(refuse(&format!("section {name} is not a string"))),
+        }
+    }
+    prompt::assemble(&sections).map_err(|problem| refuse(&problem))
 }

@@ -5,10 +5,10 @@ use crate::binding::answers;
 use crate::binding::errors::{promise, to_js};
 use crate::binding::options::{self, Given, Refusal};
 use crate::binding::sinks::JsSink;
-use crate::core::assembly;
 use crate::core::cache::Cache;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
+use crate::core::wiring;
 use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw};
 use napi::{Env, JsString, Unknown};
 use once_cell::unsync::OnceCell;
@@ -98,7 +98,7 @@ impl Instance {
             Some(sink) => sink.clone(),
             None => Arc::new(JsSink::console(env).map_err(unusable)?),
         };
-        assembly::open(settings, self.given.legacy.clone(), sink)
+        wiring::wire(settings, self.given.legacy.clone(), sink)
     }
 
     pub fn fetch_prompt<'env>(
@@ -106,9 +106,11 @@ impl Instance {
         env: &'env Env,
     ) -> napi::Result<PromiseRaw<'env, JsString<'env>>> {
         let cache = self.cache(env);
-        promise(env, async move { cache?.fetch().await }, |env, answer| {
-            env.create_string(&*answer.entry.content)
-        })
+        promise(
+            env,
+            async move { Ok(cache?.fetch().await) },
+            |env, answer| env.create_string(&*answer.entry.content),
+        )
     }
 
     pub fn fetch_config<'env>(
@@ -116,7 +118,7 @@ impl Instance {
         env: &'env Env,
     ) -> napi::Result<PromiseRaw<'env, answers::SystemPromptConfig>> {
         let cache = self.cache(env);
-        promise(env, async move { cache?.fetch().await }, |_, answer| {
+        promise(env, async move { Ok(cache?.fetch().await) }, |_, answer| {
             Ok(answers::config(&answer))
         })
     }
@@ -144,7 +146,7 @@ impl Instance {
             Ok((cache, answer, probe))
         };
         promise(env, examined, |env, (cache, answer, probe)| {
-            answers::debug(env, &answer, probe, answers::stats(&cache))
+            answers::debug(env, &cache, &answer, probe)
         })
     }
 

@@ -2,10 +2,10 @@
 
 use crate::binding::errors::{promise, to_js};
 use crate::binding::instance::Instance;
-use crate::core::config::DEFAULT_TTL_SECONDS;
+use crate::core::config::{DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS};
 use crate::core::error::Error;
-use napi::bindgen_prelude::{Either, FromNapiValue, Function, JsValue, Null, PromiseRaw};
-use napi::{Env, Unknown, ValueType};
+use napi::bindgen_prelude::{Either, Either3, Function, Null, PromiseRaw};
+use napi::{Env, Unknown};
 use napi_derive::napi;
 
 /// Strings go as they are, everything else as JSON; what JSON has no text for gives `undefined`.
@@ -20,7 +20,6 @@ const DECODE: &str = "(text) => {
   }
 }";
 
-const MAX_TTL_SECONDS: f64 = 31_536_000.0;
 const MAX_KEY_BYTES: usize = 32 << 10;
 
 /// The value under `key`; null if there is none, or no shared cache. A string that is JSON comes back as what it
@@ -31,28 +30,25 @@ const MAX_KEY_BYTES: usize = 32 << 10;
 #[napi(namespace = "cache", ts_return_type = "Promise<any>")]
 pub fn get<'env>(
     env: &'env Env,
-    #[napi(ts_arg_type = "string")] key: Unknown,
+    #[napi(ts_arg_type = "string")] key: Either<String, Unknown>,
 ) -> napi::Result<PromiseRaw<'env, Either<Unknown<'env>, Null>>> {
     let key = key_of(env, key)?;
     let cache = Instance::default_of(env)?.cache(env);
-    let read = async move { cache?.get_value(&key).await };
+    let read = async move { cache?.values.get(&key).await };
     promise(env, read, |env, text| match text {
         None => Ok(Either::B(Null)),
         Some(text) => {
             let decode: Function<String, Unknown> = env.run_script(DECODE)?;
-            // The promise takes the value over before the scope of this callback ends.
-            let value = decode.call(text)?;
-            Ok(Either::A(unsafe {
-                Unknown::from_napi_value(env.raw(), value.raw())
-            }?))
+            Ok(Either::A(decode.call(text)?))
         }
     })
 }
 
 /// Keeps `value` under `key` for `ttlSeconds` (1 to 31536000, default 300). Without a shared cache it is not kept.
 ///
-/// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes, the value has no JSON, or the TTL is not
-/// a whole number in its range. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
+/// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes, the value is one that JSON leaves out (a
+/// function, a symbol, `undefined`), or the TTL is not a whole number in its range; and what `JSON.stringify` throws,
+/// such as `TypeError` for a cycle. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
 #[napi(
     namespace = "cache",
     ts_args_type = "key: string, value: unknown, ttlSeconds?: number",
@@ -60,9 +56,9 @@ pub fn get<'env>(
 )]
 pub fn set<'env>(
     env: &'env Env,
-    key: Unknown,
+    key: Either<String, Unknown>,
     value: Unknown,
-    ttl_seconds: Unknown,
+    ttl_seconds: Either3<f64, (), Unknown>,
 ) -> napi::Result<PromiseRaw<'env, ()>> {
     let key = key_of(env, key)?;
     let encode: Function<Unknown, Option<String>> = env.run_script(ENCODE)?;
@@ -74,7 +70,7 @@ pub fn set<'env>(
     };
     let ttl_seconds = ttl_of(env, ttl_seconds)?;
     let cache = Instance::default_of(env)?.cache(env);
-    let write = async move { cache?.set_value(&key, &text, ttl_seconds).await };
+    let write = async move { cache?.values.set(&key, &text, ttl_seconds).await };
     promise(env, write, |_, ()| Ok(()))
 }
 
@@ -85,42 +81,36 @@ pub fn set<'env>(
 #[napi(namespace = "cache", ts_return_type = "Promise<boolean>")]
 pub fn del<'env>(
     env: &'env Env,
-    #[napi(ts_arg_type = "string")] key: Unknown,
+    #[napi(ts_arg_type = "string")] key: Either<String, Unknown>,
 ) -> napi::Result<PromiseRaw<'env, bool>> {
     let key = key_of(env, key)?;
     let cache = Instance::default_of(env)?.cache(env);
     promise(
         env,
-        async move { cache?.delete_value(&key).await },
+        async move { cache?.values.delete(&key).await },
         |_, deleted| Ok(deleted),
     )
 }
 
-fn key_of(env: &Env, key: Unknown) -> napi::Result<String> {
-    let rule = "the key must be a string of 1 to 32768 bytes";
-    if key.get_type()? != ValueType::String {
-        return Err(refuse(env, rule));
-    }
-    // Safety of the call: the value is alive for this call, and its type was checked.
-    let key = unsafe { String::from_napi_value(env.raw(), key.raw()) }?;
-    if key.is_empty() || key.len() > MAX_KEY_BYTES {
-        Err(refuse(env, rule))
-    } else {
-        Ok(key)
+fn key_of(env: &Env, key: Either<String, Unknown>) -> napi::Result<String> {
+    match key {
+        Either::A(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => Ok(key),
+        _ => Err(refuse(env, "the key must be a string of 1 to 32768 bytes")),
     }
 }
 
-fn ttl_of(env: &Env, ttl_seconds: Unknown) -> napi::Result<u32> {
-    let seconds = match ttl_seconds.get_type()? {
-        ValueType::Undefined => Some(DEFAULT_TTL_SECONDS),
-        // Safety of the call: the value is alive for this call, and its type was checked.
-        ValueType::Number => Some(unsafe { f64::from_napi_value(env.raw(), ttl_seconds.raw()) }?),
-        _ => None,
+fn ttl_of(env: &Env, ttl_seconds: Either3<f64, (), Unknown>) -> napi::Result<u32> {
+    let seconds = match ttl_seconds {
+        Either3::A(seconds) => seconds,
+        Either3::B(()) => DEFAULT_TTL_SECONDS,
+        Either3::C(_) => f64::NAN,
     };
-    seconds
-        .filter(|seconds| seconds.fract() == 0.0 && (1.0..=MAX_TTL_SECONDS).contains(seconds))
-        .map(|seconds| seconds as u32)
-        .ok_or_else(|| refuse(env, "ttlSeconds must be a whole number from 1 to 31536000"))
+    if seconds.fract() == 0.0 && (1.0..=MAX_TTL_SECONDS).contains(&seconds) {
+        Ok(seconds as u32)
+    } else {
+        let rule = "ttlSeconds must be a whole number from 1 to 31536000";
+        Err(refuse(env, rule))
+    }
 }
 
 fn refuse(env: &Env, rule: &str) -> napi::Error {

@@ -8,9 +8,11 @@ use napi::{Env, Status};
 use serde_json::Value;
 
 /// Whatever the function does (returns, throws, rejects, gives a thenable), this gives a promise of JSON.
-/// `undefined` becomes null.
-const AS_JSON: &str =
-    "(legacySource) => async () => JSON.stringify(await legacySource()) ?? 'null'";
+/// `undefined` becomes null, and half a surrogate pair, which JSON in UTF-8 cannot hold, becomes U+FFFD.
+const AS_JSON: &str = "(legacySource) => {
+  const wellFormed = (_, value) => typeof value === 'string' ? value.toWellFormed() : value
+  return async () => JSON.stringify(await legacySource(), wellFormed) ?? 'null'
+}";
 
 /// Weak: a function that waits to be asked does not keep the process alive.
 type Ask = ThreadsafeFunction<(), Promise<String>, (), Status, false, true>;

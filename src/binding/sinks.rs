@@ -9,8 +9,9 @@ type Line = FnArgs<(String, String)>;
 /// Weak: a logger does not keep the process alive.
 type Queue = ThreadsafeFunction<Line, Unknown<'static>, Line, Status, false, true>;
 
-/// Looks the console up at each line, so that one that was replaced after the import is used.
-const CONSOLE: &str = "(level, message) => { console[level](message) }";
+/// Looks the console up at each line, so that one that was replaced after the import is used. A line that cannot be
+/// written (a closed pipe) must not take the server down.
+const CONSOLE: &str = "(level, message) => { try { console[level](message) } catch {} }";
 /// What the user's function throws, or rejects with, is its own affair and does not reach the server.
 const GUARD: &str =
     "(onLog) => async (level, message) => { try { await onLog({ level, message }) } catch {} }";

@@ -8,15 +8,16 @@ use crate::core::clock::Clock;
 use crate::core::error::{Error, Fault};
 use crate::core::flight::Flights;
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
-use crate::core::log::{Event, Logger, Narrator};
+use crate::core::journal::Journal;
+use crate::core::log::{Logger, Narrator};
+use crate::core::pending::{Attempt, Pending};
 use crate::core::protocol::{Entry, Generation, MissReason, judge, record};
-use crate::core::source::{LegacySource, Row, Source};
+use crate::core::source::{LegacySource, Source};
 use crate::core::stats::Stats;
 use crate::core::store::{Fill, KeyValue, Probe, Store};
-use crate::core::told::{Subject, Told};
+use crate::core::values::Values;
 use serde_json::{Map, Value};
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -86,7 +87,6 @@ pub struct Parts {
     pub source: Option<Arc<dyn Source>>,
     pub legacy: Option<Arc<dyn LegacySource>>,
     pub clock: Arc<dyn Clock>,
-    pub logger: Logger,
     pub ttl_seconds: u32,
     pub max_staleness: Duration,
     pub redis_timeout: Duration,
@@ -95,17 +95,20 @@ pub struct Parts {
 
 pub struct Cache {
     parts: Parts,
+    journal: Journal,
     pub stats: Stats,
+    pub values: Values,
     flights: Flights<Arc<Answer>>,
     /// Bumped by each invalidation of this instance, at the call and at the acknowledgement: a flight of an earlier epoch
     /// is not joined.
     epoch: AtomicU64,
+    pending: Pending,
     closed: AtomicBool,
-    told: Told,
 }
 
-/// The state of a tier that does not answer.
-const LOST: Option<&str> = Some("lost");
+/// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
+const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
+const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What the store said to a read.
 enum Asked {
@@ -117,137 +120,137 @@ enum Asked {
 }
 
 impl Cache {
-    pub fn new(parts: Parts) -> Arc<Self> {
+    pub fn new(parts: Parts, logger: Logger) -> Arc<Self> {
+        let store = parts.store.clone().map(|store| store as Arc<dyn KeyValue>);
         Arc::new(Cache {
+            values: Values::new(store, parts.redis_timeout),
             parts,
             stats: Stats::default(),
             flights: Flights::default(),
             epoch: AtomicU64::new(0),
+            pending: Pending::default(),
             closed: AtomicBool::new(false),
-            told: Told::default(),
+            journal: Journal::new(logger),
         })
     }
 
-    /// The value, always, within the two timeouts; the only error is a closed cache.
-    pub async fn fetch(self: &Arc<Self>) -> Result<Arc<Answer>, Error> {
-        self.open()?;
-        let epoch = self.epoch.load(Ordering::SeqCst);
+    /// The value, always, within the two timeouts.
+    pub async fn fetch(self: &Arc<Self>) -> Arc<Answer> {
+        self.stats.reads.increment();
         let boarding = self.flights.board(
             self.parts.clock.monotonic(),
-            epoch,
+            self.epoch.load(Ordering::SeqCst),
             self.parts.max_staleness,
             || {
                 let cache = self.clone();
                 async move { Arc::new(cache.load().await) }
             },
         );
-        self.stats.reads.increment();
         if boarding.joined {
             self.stats.joined.increment();
         }
-        Ok(match boarding.landing.await {
+        match boarding.landing.await {
             Some(answer) => answer,
-            None => Arc::new(self.fallback()),
-        })
-    }
-
-    /// Drops the value everywhere. The epoch is bumped before this returns, so that no read that begins after the call
-    /// joins an older flight. Fails if the shared store did not take it.
-    pub fn invalidate(
-        self: &Arc<Self>,
-    ) -> impl Future<Output = Result<Receipt, Error>> + Send + use<> {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        let cache = self.clone();
-        async move {
-            cache.open()?;
-            let mut generation = None;
-            if let Some(store) = &cache.parts.store {
-                let deadline = cache.redis_deadline();
-                let outcome = store
-                    .invalidate(deadline, cache.parts.clock.wall_ms())
-                    .await;
-                match outcome {
-                    Ok(opened) => generation = Some(opened),
-                    Err(fault) => {
-                        cache.stats.invalidations_failed.increment();
-                        cache.tell(Event::InvalidationFailed { fault: &fault });
-                        return Err(Error::store_unavailable(
-                            "invalidate the shared cache",
-                            fault,
-                        ));
-                    }
-                }
-            }
-            cache.epoch.fetch_add(1, Ordering::SeqCst);
-            cache.stats.invalidations.increment();
-            cache.tell(Event::Invalidated {
-                shared: generation.is_some(),
-            });
-            Ok(Receipt {
-                generation,
-                committed_at_ms: cache.parts.clock.wall_ms(),
-            })
+            None => Arc::new(self.fallback(None)),
         }
     }
 
-    /// What a read gives, and how the store is (`None` without one); for people. Never fails: a closed cache shows its fallback.
+    /// Drops the value everywhere. The epoch is bumped before this returns, so that no read that begins after the call
+    /// joins an older flight. Fails if the shared store did not take it; then it is owed, see [`Pending`].
+    pub fn invalidate(
+        self: &Arc<Self>,
+    ) -> impl Future<Output = Result<Receipt, Error>> + Send + use<> {
+        self.bump_epoch();
+        let cache = self.clone();
+        async move {
+            let Some(store) = &cache.parts.store else {
+                return Ok(cache.invalidated(None));
+            };
+            let attempt = cache.pending.begin();
+            match cache.invalidate_store(store.as_ref(), attempt).await {
+                Ok(generation) => Ok(cache.invalidated(Some(generation))),
+                Err(fault) => {
+                    if cache.pending.fail(attempt) {
+                        tokio::spawn(cache.clone().settle());
+                    }
+                    cache.stats.invalidations_failed.increment();
+                    cache.journal.invalidation_failed(&fault);
+                    Err(Error::store_unavailable(
+                        "invalidate the shared cache",
+                        fault,
+                    ))
+                }
+            }
+        }
+    }
+
+    /// Tries an invalidation that is owed until one went through, or the cache is closed.
+    async fn settle(self: Arc<Self>) {
+        let Some(store) = &self.parts.store else {
+            return;
+        };
+        let mut pause = FIRST_RETRY_AFTER;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_RETRY_AFTER);
+            if !self.pending.is_owed() || self.closed.load(Ordering::SeqCst) {
+                return;
+            }
+            let attempt = self.pending.begin();
+            match self.invalidate_store(store.as_ref(), attempt).await {
+                Ok(generation) => drop(self.invalidated(Some(generation))),
+                Err(_) => drop(self.pending.fail(attempt)),
+            }
+        }
+    }
+
+    async fn invalidate_store(
+        &self,
+        store: &dyn SharedStore,
+        attempt: Attempt,
+    ) -> Result<Generation, Fault> {
+        let now_ms = self.parts.clock.wall_ms();
+        let generation = store.invalidate(self.redis_deadline(), now_ms).await?;
+        self.pending.acknowledge(attempt);
+        Ok(generation)
+    }
+
+    /// An invalidation went through.
+    fn invalidated(&self, generation: Option<Generation>) -> Receipt {
+        self.bump_epoch();
+        self.stats.invalidations.increment();
+        self.journal.invalidated(generation.is_some());
+        Receipt {
+            generation,
+            committed_at_ms: self.parts.clock.wall_ms(),
+        }
+    }
+
+    /// What a read gives, and how the store is (`None` without one); for people.
     pub async fn examine(self: &Arc<Self>) -> (Arc<Answer>, Option<Result<Probe, Fault>>) {
         let probe = async {
             let store = self.parts.store.as_ref()?;
             Some(store.probe(self.redis_deadline()).await)
         };
-        let (answer, probe) = tokio::join!(self.fetch(), probe);
-        (answer.unwrap_or_else(|_| Arc::new(self.fallback())), probe)
+        tokio::join!(self.fetch(), probe)
     }
 
-    /// A plain value of the shared store, beside the resource's own; `None` where there is none, or no store.
-    pub async fn get_value(&self, key: &str) -> Result<Option<String>, Error> {
-        let Some(store) = self.open_store()? else {
-            return Ok(None);
-        };
-        let value = store.get(self.redis_deadline(), key).await;
-        value.map_err(|fault| Error::store_unavailable("read from the shared cache", fault))
+    /// Whether an invalidation did not reach the store yet: until it has, the store is neither read nor filled.
+    pub fn invalidation_pending(&self) -> bool {
+        self.pending.is_owed()
     }
 
-    /// Without a store it is not kept, as if it had expired at once.
-    pub async fn set_value(&self, key: &str, value: &str, ttl_seconds: u32) -> Result<(), Error> {
-        let Some(store) = self.open_store()? else {
-            return Ok(());
-        };
-        let set = store
-            .set(self.redis_deadline(), key, value, ttl_seconds)
-            .await;
-        set.map_err(|fault| Error::store_unavailable("write to the shared cache", fault))
-    }
-
-    /// Whether there was something to delete.
-    pub async fn delete_value(&self, key: &str) -> Result<bool, Error> {
-        let Some(store) = self.open_store()? else {
-            return Ok(false);
-        };
-        let deleted = store.del(self.redis_deadline(), key).await;
-        deleted.map_err(|fault| Error::store_unavailable("delete from the shared cache", fault))
-    }
-
-    /// Later calls fail with `CLOSED`; those under way end as they would have.
+    /// Gives up an invalidation that is owed. Everything else ends as it would have.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    fn open_store(&self) -> Result<Option<&dyn SharedStore>, Error> {
-        self.open().map(|()| self.parts.store.as_deref())
+    fn bump_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
     fn redis_deadline(&self) -> Deadline {
         Deadline::after(self.parts.redis_timeout)
-    }
-
-    fn open(&self) -> Result<(), Error> {
-        if self.closed.load(Ordering::SeqCst) {
-            Err(Error::closed())
-        } else {
-            Ok(())
-        }
     }
 
     /// One flight, tier by tier.
@@ -259,7 +262,7 @@ impl Cache {
         };
         let deadline = Deadline::after(self.parts.source_timeout);
         let Some(entry) = self.ask_source(fence.is_some()).await else {
-            return self.last_resort(deadline).await;
+            return self.last_resort(deadline, fence).await;
         };
         if let Some(fence) = &fence {
             tokio::spawn(self.clone().fill(entry.clone(), fence.clone()));
@@ -275,51 +278,50 @@ impl Cache {
         let Some(store) = &self.parts.store else {
             return Asked::NoAnswer;
         };
-        let deadline = self.redis_deadline();
-        let asked = async {
-            let snapshot = store.read(deadline).await?;
-            match judge(&snapshot) {
-                Ok(entry) => {
-                    self.stats.hits.increment();
-                    self.told.is_news(Subject::StandIn, None);
-                    self.tell(Event::Hit);
-                    Ok(Asked::Hit(Answer {
-                        entry,
-                        tier: Tier::Redis,
-                        generation: snapshot.generation,
-                    }))
-                }
-                Err(reason) => {
-                    self.stats.misses.increment();
-                    if reason == MissReason::Foreign {
-                        self.stats.foreign.increment();
-                    }
-                    self.tell(Event::Miss { reason });
-                    Ok(Asked::Miss(match snapshot.generation {
-                        Some(generation) => generation,
-                        None => store.mint(deadline, self.parts.clock.wall_ms()).await?,
-                    }))
-                }
-            }
-        };
-        match asked.await {
+        if self.pending.is_owed() {
+            return Asked::NoAnswer;
+        }
+        match self.look_up(store.as_ref()).await {
             Ok(asked) => {
-                if self.told.is_news(Subject::Store, None) {
-                    self.tell(Event::StoreBack);
-                }
+                self.journal.store_answered();
                 asked
             }
             Err(fault) => {
                 self.stats.store_faults.increment();
-                if self.told.is_news(Subject::Store, LOST) {
-                    self.tell(Event::StoreLost { fault: &fault });
-                }
+                self.journal.store_lost(&fault);
                 Asked::NoAnswer
             }
         }
     }
 
-    /// The entry of the active row. `missed`: the store answered and had none, so that this load is news.
+    async fn look_up(&self, store: &dyn SharedStore) -> Result<Asked, Fault> {
+        let deadline = self.redis_deadline();
+        let snapshot = store.read(deadline).await?;
+        match judge(&snapshot) {
+            Ok(entry) => {
+                self.stats.hits.increment();
+                self.journal.hit();
+                Ok(Asked::Hit(Answer {
+                    entry,
+                    tier: Tier::Redis,
+                    generation: snapshot.generation,
+                }))
+            }
+            Err(reason) => {
+                self.stats.misses.increment();
+                if reason == MissReason::Foreign {
+                    self.stats.foreign.increment();
+                }
+                self.journal.miss(reason);
+                Ok(Asked::Miss(match snapshot.generation {
+                    Some(generation) => generation,
+                    None => store.mint(deadline, self.parts.clock.wall_ms()).await?,
+                }))
+            }
+        }
+    }
+
+    /// The entry of the active row. `missed`: the store answered and had none.
     async fn ask_source(&self, missed: bool) -> Option<Entry> {
         let source = self.parts.source.as_ref()?;
         // Half of the time where a legacy source waits, so that a source that hangs leaves the other half to it.
@@ -329,92 +331,66 @@ impl Cache {
             Ok(row) => row,
             Err(fault) => {
                 self.stats.source_faults.increment();
-                if self.told.is_news(Subject::Source, LOST) {
-                    self.tell(Event::SourceLost { fault: &fault });
-                }
+                self.journal.source_lost(&fault);
                 return None;
             }
         };
-        if self.told.is_news(Subject::Source, None) {
-            self.tell(Event::SourceBack);
-        }
+        self.journal.source_answered();
         let Some(row) = row else {
-            let fresh = self.told.is_news(Subject::Row, Some("none is active"));
-            self.tell(Event::NoActiveRow { fresh });
+            self.journal.no_active_row();
             return None;
         };
         let resource = &self.parts.resource;
-        let made = resource.entry_of_row(&row, source.name(), self.parts.clock.wall_ms());
-        let entry = match made {
-            Ok(entry) if entry.content.len() <= CONTENT_CAP_BYTES => entry,
-            made => {
-                let id = row_id(&row);
-                let problem = made
-                    .err()
-                    .unwrap_or_else(|| format!("it is larger than {CONTENT_CAP_BYTES} bytes"));
-                let said = format!("row {id} {:x}: {problem}", fingerprint(&row));
-                let fresh = self.told.is_news(Subject::Row, Some(&said));
-                self.tell(Event::UnusableRow {
-                    id: &id,
-                    problem: &problem,
-                    fresh,
-                });
-                return None;
+        let now_ms = self.parts.clock.wall_ms();
+        let made = resource
+            .entry_of_row(&row, source.name(), now_ms)
+            .and_then(within_cap);
+        match &made {
+            Ok(entry) => {
+                self.journal
+                    .loaded(source.name(), resource.title(entry), &row, missed);
             }
-        };
-        self.told.is_news(Subject::StandIn, None);
-        let changed = self
-            .told
-            .is_news(Subject::Row, Some(&format!("version {}", entry.version)));
-        self.tell(Event::Loaded {
-            source: source.name(),
-            title: resource.title(&entry),
-            fresh: missed || changed,
-        });
-        Some(entry)
+            Err(problem) => self.journal.unusable_row(&row, problem),
+        }
+        made.ok()
     }
 
     /// What stands in for the truth. Labelled as such, never stored.
-    async fn last_resort(&self, deadline: Deadline) -> Answer {
-        if let Some(legacy) = &self.parts.legacy {
-            let now_ms = self.parts.clock.wall_ms();
-            let made = match timeout_at(deadline.at(), legacy.load()).await {
-                Ok(loaded) => {
-                    loaded.and_then(|value| self.parts.resource.entry_of_legacy(value, now_ms))
-                }
-                Err(_) => Err("it did not settle in time".to_owned()),
-            };
-            match made {
-                Ok(entry) => {
-                    self.stats.fallbacks.increment();
-                    let fresh = self.told.is_news(Subject::StandIn, Some("legacy"));
-                    self.tell(Event::LegacyLoaded { fresh });
-                    return Answer {
-                        entry,
-                        tier: Tier::Fallback,
-                        generation: None,
-                    };
-                }
-                Err(problem) => {
-                    let fresh = self.told.is_news(Subject::Legacy, Some(&problem));
-                    self.tell(Event::LegacyFailed {
-                        problem: &problem,
-                        fresh,
-                    });
+    async fn last_resort(&self, deadline: Deadline, generation: Option<Generation>) -> Answer {
+        let Some(legacy) = &self.parts.legacy else {
+            return self.fallback(generation);
+        };
+        let now_ms = self.parts.clock.wall_ms();
+        let made = match timeout_at(deadline.at(), legacy.load()).await {
+            Ok(loaded) => loaded
+                .and_then(|value| self.parts.resource.entry_of_legacy(value, now_ms))
+                .and_then(within_cap),
+            Err(_) => Err("it did not settle in time".to_owned()),
+        };
+        match made {
+            Ok(entry) => {
+                self.stats.fallbacks.increment();
+                self.journal.legacy_loaded();
+                Answer {
+                    entry,
+                    tier: Tier::Fallback,
+                    generation,
                 }
             }
+            Err(problem) => {
+                self.journal.legacy_failed(&problem);
+                self.fallback(generation)
+            }
         }
-        self.fallback()
     }
 
-    fn fallback(&self) -> Answer {
+    fn fallback(&self, generation: Option<Generation>) -> Answer {
         self.stats.fallbacks.increment();
-        let fresh = self.told.is_news(Subject::StandIn, Some("fallback"));
-        self.tell(Event::Fallback { fresh });
+        self.journal.fallback();
         Answer {
             entry: self.parts.resource.fallback(self.parts.clock.wall_ms()),
             tier: Tier::Fallback,
-            generation: None,
+            generation,
         }
     }
 
@@ -422,42 +398,37 @@ impl Cache {
         let Some(store) = &self.parts.store else {
             return;
         };
+        // The store may not have seen that the fence is down.
+        if self.pending.is_owed() {
+            return;
+        }
         let record = record(&entry, &fence);
-        let deadline = self.redis_deadline();
+        let ttl_seconds = self.parts.ttl_seconds;
         match store
-            .fill(deadline, &fence, &record, self.parts.ttl_seconds)
+            .fill(self.redis_deadline(), &fence, &record, ttl_seconds)
             .await
         {
-            Ok(Fill::Stored) => self.stats.fills.increment(),
+            Ok(Fill::Stored) => {
+                self.stats.fills.increment();
+                self.journal.filled();
+            }
             Ok(Fill::Refused) => {
                 self.stats.fills_refused.increment();
-                self.tell(Event::FillRefused);
+                self.journal.filled();
+                self.journal.fill_refused();
             }
             Err(fault) => {
                 self.stats.store_faults.increment();
-                if self.told.is_news(Subject::Store, LOST) {
-                    self.tell(Event::FillFailed { fault: &fault });
-                }
+                self.journal.fill_failed(&fault);
             }
         }
     }
-
-    fn tell(&self, event: Event) {
-        self.parts.logger.tell(event);
-    }
 }
 
-fn row_id(row: &Row) -> String {
-    match row.get("id") {
-        Some(Value::String(id)) => id.clone(),
-        Some(Value::Number(id)) => id.to_string(),
-        _ => "without an id".to_owned(),
+fn within_cap(entry: Entry) -> Result<Entry, String> {
+    if entry.content.len() <= CONTENT_CAP_BYTES {
+        Ok(entry)
+    } else {
+        Err(format!("it is larger than {CONTENT_CAP_BYTES} bytes"))
     }
-}
-
-/// Tells one state of a row from another, so that a row that is wrong in a new way is told again.
-fn fingerprint(row: &Row) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    row.hash(&mut hasher);
-    hasher.finish()
 }

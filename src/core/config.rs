@@ -12,6 +12,8 @@ use std::time::Duration;
 
 pub const DEFAULT_KEY_PREFIX: &str = "grove:system-prompt";
 pub const DEFAULT_TTL_SECONDS: f64 = 300.0;
+/// A year.
+pub const MAX_TTL_SECONDS: f64 = 31_536_000.0;
 pub const DEFAULT_MAX_STALENESS_MS: f64 = 1000.0;
 pub const DEFAULT_REDIS_TIMEOUT_MS: f64 = 500.0;
 pub const DEFAULT_SOURCE_TIMEOUT_MS: f64 = 2000.0;
@@ -114,7 +116,7 @@ impl Options {
                 self.ttl_seconds,
                 DEFAULT_TTL_SECONDS,
                 1.0,
-                31_536_000.0,
+                MAX_TTL_SECONDS,
             )? as u32,
             max_staleness: millis(
                 "maxStalenessMs",
@@ -259,6 +261,9 @@ fn parse_url(text: &str) -> Result<Url, &'static str> {
         }
         None => false,
     };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or a password");
+    }
     match url.scheme() {
         "https" if url.has_host() => Ok(url),
         "http" if loopback => Ok(url),
@@ -349,13 +354,15 @@ mod tests {
             "redis://127.0.0.1",
             "http://localhost.evil.io",
             "https://",
+            "https://user:password@x.upstash.io",
+            "https://token@x.upstash.io",
         ] {
             let options = Options {
                 upstash_url: Some(url.into()),
                 ..Options::default()
             };
             assert!(
-                message(options).starts_with("option upstashUrl is not usable: it must be"),
+                message(options).starts_with("option upstashUrl is not usable: it must "),
                 "{url}"
             );
         }

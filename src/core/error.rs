@@ -54,6 +54,30 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether it may pass by itself.
+    pub fn passes(&self) -> bool {
+        !matches!(
+            self,
+            Fault::Unauthorized { .. }
+                | Fault::QuotaExceeded
+                | Fault::Redirected { .. }
+                | Fault::Rejected { .. }
+        )
+    }
+
+    /// What somebody should do about the store.
+    fn advice(&self) -> &'static str {
+        match self {
+            Fault::Unauthorized { .. } => "check UPSTASH_REDIS_REST_TOKEN",
+            Fault::QuotaExceeded => "check the plan of the database",
+            Fault::Redirected { .. } => "check UPSTASH_REDIS_REST_URL",
+            Fault::Rejected { .. } => "check what the token may do and what the key holds",
+            _ => "try again when Redis answers",
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -61,7 +85,7 @@ impl fmt::Display for Fault {
             Fault::Unreachable => write!(f, "no connection"),
             Fault::Interrupted => write!(f, "the connection broke off"),
             Fault::Unauthorized { status } => write!(f, "not authorised, status {status}"),
-            Fault::QuotaExceeded => write!(f, "the plan's request limit is used up"),
+            Fault::QuotaExceeded => write!(f, "a limit of the plan is used up"),
             Fault::Redirected { status } => {
                 write!(f, "refused to follow a redirect, status {status}")
             }
@@ -70,7 +94,7 @@ impl fmt::Display for Fault {
             Fault::TooLarge { cap_bytes } => {
                 write!(f, "the answer is larger than {cap_bytes} bytes")
             }
-            Fault::Malformed { expected } => write!(f, "the answer is not {expected}"),
+            Fault::Malformed { expected } => write!(f, "what came is not {expected}"),
             Fault::Unreadable { kind } => write!(f, "the file cannot be read: {kind}"),
         }
     }
@@ -104,11 +128,6 @@ impl ErrorCode {
             ErrorCode::StoreUnavailable => "STORE_UNAVAILABLE",
             ErrorCode::Closed => "CLOSED",
         }
-    }
-
-    /// Whether the same call may succeed later without a change in the program.
-    pub fn retryable(self) -> bool {
-        matches!(self, ErrorCode::StoreUnavailable)
     }
 }
 
@@ -147,11 +166,16 @@ impl Error {
         }
     }
 
+    /// Whether the same call may succeed later without a change to the program, its options or the store.
+    pub fn retryable(&self) -> bool {
+        self.fault.as_ref().is_some_and(Fault::passes)
+    }
+
     /// `tried` continues "could not": "invalidate the shared cache".
     pub fn store_unavailable(tried: &str, fault: Fault) -> Self {
         Error {
             code: ErrorCode::StoreUnavailable,
-            message: format!("could not {tried}: {fault}; try again when Redis answers"),
+            message: format!("could not {tried}: {fault}; {}", fault.advice()),
             fault: Some(fault),
         }
     }

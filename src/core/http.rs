@@ -1,24 +1,29 @@
-//! One HTTP client for store and source: TLS with bundled roots, one deadline over the whole exchange, no redirects, a
-//! cap on the answer, one safe retry.
+//! The HTTP client under store and source: TLS with bundled roots, one deadline over the whole exchange, no redirects, a
+//! cap on the answer and on sockets, one retry.
+//!
+//! HTTP/1.1 only. On HTTP/2 one connection whose peer has vanished (a frozen process, a lost NAT entry) takes every request
+//! down with it until the kernel gives up after minutes; here it costs the one request that found it.
 
 use crate::core::error::Fault;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
-use reqwest::{RequestBuilder, redirect};
+use reqwest::{RequestBuilder, Url, redirect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 /// The largest content that is served.
 pub const CONTENT_CAP_BYTES: usize = 4 << 20;
 /// The largest answer that is read: JSON escapes may double the content, and the row around it comes on top.
 const ANSWER_CAP_BYTES: usize = 2 * CONTENT_CAP_BYTES + (64 << 10);
-/// Shorter than the idle time after which common servers and load balancers close (Node: 5 s is the exception, and the
-/// retry is for that).
+/// How long an idle connection is kept. Servers close earlier or later; the retry is for those that close earlier.
 const POOL_IDLE: Duration = Duration::from_secs(50);
+/// The most sockets that are open to one server at a time; what comes beyond waits, within its deadline.
+const MAX_SOCKETS: usize = 32;
 
 /// A moment by which an exchange must be over, and how long that was from its start.
 #[derive(Clone, Copy, Debug)]
@@ -47,21 +52,26 @@ impl Deadline {
 }
 
 /// A whole answer.
-pub struct Answer {
+pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
+/// A client for one server.
 #[derive(Clone)]
 pub struct Http {
-    client: reqwest::Client,
+    pooled: reqwest::Client,
+    /// Keeps no connection. For the second attempt: the pool may hold more than one that the peer has closed.
+    fresh: reqwest::Client,
+    /// Caps the open sockets.
+    permits: Arc<Semaphore>,
 }
 
 impl Http {
-    /// `extra_roots` is a PEM file of further certificate authorities (Node's `NODE_EXTRA_CA_CERTS`); one that cannot be
-    /// read is left out, as Node does.
-    pub fn new(extra_roots: Option<&Path>) -> Result<Self, Fault> {
+    /// For the server at `url`. `extra_roots` is a PEM file of further certificate authorities (Node's
+    /// `NODE_EXTRA_CA_CERTS`); one that cannot be read is left out, as Node does.
+    pub fn new(url: &Url, extra_roots: Option<&Path>) -> Result<Self, Fault> {
         let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         if let Some(path) = extra_roots
             && let Ok(certificates) = CertificateDer::pem_file_iter(path)
@@ -69,92 +79,100 @@ impl Http {
             roots.add_parsable_certificates(certificates.flatten());
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = ClientConfig::builder_with_provider(provider)
+        let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| Fault::Unreachable)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(redirect::Policy::none())
-            .pool_idle_timeout(POOL_IDLE)
-            .user_agent(concat!("grove-shared-cache/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(|client| Http { client })
-            .map_err(|_| Fault::Unreachable)
+        let client = |idle_connections: usize| {
+            let mut builder = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(redirect::Policy::none())
+                .pool_idle_timeout(POOL_IDLE)
+                .pool_max_idle_per_host(idle_connections)
+                .user_agent(concat!("grove-shared-cache/", env!("CARGO_PKG_VERSION")));
+            if url.scheme() == "http" {
+                // Plain HTTP is for loopback addresses; a proxy would take the token off this machine.
+                builder = builder.no_proxy();
+            }
+            builder.build().map_err(|_| Fault::Unreachable)
+        };
+        Ok(Http {
+            pooled: client(MAX_SOCKETS)?,
+            fresh: client(0)?,
+            permits: Arc::new(Semaphore::new(MAX_SOCKETS)),
+        })
     }
 
     /// Sends what `request` builds and reads the whole answer, all before the deadline; past it the exchange is
-    /// cancelled. Everything this package sends is idempotent, so a connection that broke before the first byte of an
-    /// answer (a kept-alive one that the peer had closed) is tried once more.
+    /// cancelled. A connection that broke before the head of an answer was there (mostly a kept-alive one that the peer
+    /// had closed) is tried once more, so only send what may arrive twice.
     pub async fn exchange(
         &self,
         deadline: Deadline,
         request: impl Fn(&reqwest::Client) -> RequestBuilder,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Reply, Fault> {
         let exchange = async {
-            match self.attempt(&request).await {
-                Err(Broken::BeforeAnswer) => self.attempt(&request).await,
+            // Never closed, so there is always a permit to wait for.
+            let _permit = self.permits.acquire().await.ok();
+            match attempt(request(&self.pooled)).await {
+                Err(Broken::BeforeHead) => attempt(request(&self.fresh)).await,
                 outcome => outcome,
             }
         };
         match timeout_at(deadline.at, exchange).await {
             Err(_) => Err(deadline.fault()),
-            Ok(Err(Broken::BeforeAnswer)) => Err(Fault::Interrupted),
+            Ok(Err(Broken::BeforeHead)) => Err(Fault::Interrupted),
             Ok(Err(Broken::For(fault))) => Err(fault),
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(reply)) => Ok(reply),
         }
-    }
-
-    async fn attempt(
-        &self,
-        request: &impl Fn(&reqwest::Client) -> RequestBuilder,
-    ) -> Result<Answer, Broken> {
-        let mut response = request(&self.client).send().await.map_err(|error| {
-            if error.is_connect() || error.is_builder() {
-                Broken::For(Fault::Unreachable)
-            } else {
-                Broken::BeforeAnswer
-            }
-        })?;
-        let status = response.status().as_u16();
-        if (300..400).contains(&status) {
-            return Err(Broken::For(Fault::Redirected { status }));
-        }
-        let too_large = Broken::For(Fault::TooLarge {
-            cap_bytes: ANSWER_CAP_BYTES,
-        });
-        let announced = response
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > ANSWER_CAP_BYTES) {
-            return Err(too_large);
-        }
-        let headers = std::mem::take(response.headers_mut());
-        let mut body = Vec::with_capacity(announced.unwrap_or(0));
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_CAP_BYTES => {
-                    return Err(too_large);
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(_) => return Err(Broken::For(Fault::Interrupted)),
-            }
-        }
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
     }
 }
 
 /// Why an attempt has no answer.
 enum Broken {
-    /// Not a byte of an answer arrived.
-    BeforeAnswer,
+    /// The connection broke before the head of an answer was there.
+    BeforeHead,
     For(Fault),
+}
+
+async fn attempt(request: RequestBuilder) -> Result<Reply, Broken> {
+    let mut response = request.send().await.map_err(|error| {
+        if error.is_connect() || error.is_builder() {
+            Broken::For(Fault::Unreachable)
+        } else {
+            Broken::BeforeHead
+        }
+    })?;
+    let status = response.status().as_u16();
+    if (300..400).contains(&status) {
+        return Err(Broken::For(Fault::Redirected { status }));
+    }
+    let too_large = Broken::For(Fault::TooLarge {
+        cap_bytes: ANSWER_CAP_BYTES,
+    });
+    let announced = response
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > ANSWER_CAP_BYTES) {
+        return Err(too_large);
+    }
+    let headers = std::mem::take(response.headers_mut());
+    let mut body = Vec::with_capacity(announced.unwrap_or(0));
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_CAP_BYTES => {
+                return Err(too_large);
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(_) => return Err(Broken::For(Fault::Interrupted)),
+        }
+    }
+    Ok(Reply {
+        status,
+        headers,
+        body,
+    })
 }

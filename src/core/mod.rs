@@ -2,17 +2,19 @@
 
 #![forbid(unsafe_code)]
 
-pub mod assembly;
 pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod flight;
 pub mod http;
+pub mod journal;
 pub mod log;
+pub mod pending;
 pub mod prompt;
 pub mod protocol;
 pub mod source;
 pub mod stats;
 pub mod store;
-pub mod told;
+pub mod values;
+pub mod wiring;

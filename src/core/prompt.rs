@@ -1,5 +1,5 @@
 //! The system prompt as a resource: how a row becomes a prompt, what it is called in the log, what stands in when there
-//! is none. The only file of the core that knows what the cached value is.
+//! is none. Of the core, only this file, its options (`config`) and `wiring` know what the cached value is.
 
 use crate::core::cache::Resource;
 use crate::core::log::{Event, Level, Narrator};
@@ -24,6 +24,11 @@ const DEFAULT_CLOSING_BEHAVIOR: &str = "navigation";
 
 /// What is served when nothing was configured and no source answers.
 pub const DEFAULT_FALLBACK: &str = "You are a helpful assistant.";
+
+/// The names of the sections.
+pub fn section_names() -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().map(|(name, _)| *name)
+}
 
 /// Joins the sections that are there, each under its heading. The error names a section that is not a string.
 pub fn assemble(payload: &Map<String, Value>) -> Result<String, String> {
@@ -201,7 +206,7 @@ impl Narrator for SystemPrompt {
                 format!("[SystemPrompt] Cache miss (Redis): {}", reason.as_str())
             }
             Event::Loaded { source, title, .. } => {
-                let title = title.unwrap_or("untitled");
+                let title = one_line(title.unwrap_or("untitled"));
                 format!(
                     "[SystemPrompt] Loaded from {}: \"{title}\"",
                     place_name(source)
@@ -209,6 +214,7 @@ impl Narrator for SystemPrompt {
             }
             Event::NoActiveRow { .. } => "[SystemPrompt] No row is active".into(),
             Event::UnusableRow { id, problem, .. } => {
+                let id = one_line(id);
                 format!("[SystemPrompt] Row {id} is no prompt: {problem}")
             }
             Event::LegacyLoaded { .. } => "[SystemPrompt] Loaded from the legacy source".into(),
@@ -231,10 +237,17 @@ impl Narrator for SystemPrompt {
                 "[Cache] System prompt invalidated (this instance only: no shared cache)".into()
             }
             Event::InvalidationFailed { fault } => {
-                format!("[Cache] System prompt invalidation failed: {fault}")
+                format!(
+                    "[Cache] System prompt invalidation failed: {fault}; trying again until it went through"
+                )
             }
         }
     }
+}
+
+/// What people wrote cannot forge a line of the log.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn place_name(source: &str) -> &str {

@@ -84,6 +84,9 @@ pub struct Entry {
     pub attributes: Map<String, Value>,
 }
 
+/// The last millisecond that a JavaScript date can hold.
+const MAX_DATE_MS: u64 = 8_640_000_000_000_000;
+
 /// The names in `config` that are the protocol's own.
 pub const RESERVED: [&str; 5] = ["generation", "version", "sha256", "source", "filledAt"];
 
@@ -144,7 +147,10 @@ pub fn judge(snapshot: &Snapshot) -> Result<Entry, MissReason> {
         version,
         sha256,
         source,
-        filled_at.as_ref().and_then(Value::as_u64),
+        filled_at
+            .as_ref()
+            .and_then(Value::as_u64)
+            .filter(|&ms| ms <= MAX_DATE_MS),
     )
     else {
         return Err(MissReason::Foreign);
@@ -291,6 +297,13 @@ mod tests {
             };
             assert_eq!(judge(&snapshot), Err(MissReason::Foreign), "without {name}");
         }
+    }
+
+    #[test]
+    fn a_date_that_javascript_cannot_hold_is_a_miss() {
+        let mut entry = entry("prompt");
+        entry.loaded_at_ms = MAX_DATE_MS + 1;
+        assert_eq!(judge(&stored(&entry, "5")), Err(MissReason::Foreign));
     }
 
     #[test]

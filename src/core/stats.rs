@@ -18,7 +18,7 @@ impl Counter {
 
 #[derive(Default)]
 pub struct Stats {
-    /// Calls of fetch that were answered.
+    /// Reads that began.
     pub reads: Counter,
     /// Reads that joined a flight which another read had started.
     pub joined: Counter,
@@ -28,7 +28,7 @@ pub struct Stats {
     pub misses: Counter,
     /// Misses because of a value that this package did not write, or not whole.
     pub foreign: Counter,
-    /// Flights in which the store gave no answer.
+    /// Looks into the store, and fills, that it did not answer.
     pub store_faults: Counter,
     /// Requests to the source.
     pub source_reads: Counter,

@@ -7,15 +7,23 @@ use async_trait::async_trait;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 use tokio::time::timeout_at;
 
 pub struct RowFile {
     path: PathBuf,
+    /// Held by the one read that is under way. A file can hang (a network mount, a pipe), and its thread with it; no
+    /// second one is sent after it.
+    reading: Arc<Mutex<()>>,
 }
 
 impl RowFile {
     pub fn new(path: PathBuf) -> Self {
-        RowFile { path }
+        RowFile {
+            path,
+            reading: Arc::default(),
+        }
     }
 }
 
@@ -27,8 +35,14 @@ impl Source for RowFile {
 
     async fn load(&self, deadline: Deadline) -> Result<Option<Row>, Fault> {
         let path = self.path.clone();
-        // A file can hang too (a network mount, a pipe); the thread that waits for it is not ours to wait for.
-        let reading = tokio::task::spawn_blocking(move || read(&path));
+        let reading = async {
+            let turn = self.reading.clone().lock_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                read(&path)
+            })
+            .await
+        };
         match timeout_at(deadline.at(), reading).await {
             Err(_) => Err(deadline.fault()),
             Ok(Err(_)) => Err(Fault::Interrupted),
@@ -48,7 +62,9 @@ fn read(path: &Path) -> Result<Row, Fault> {
     if text.len() > cap {
         return Err(Fault::TooLarge { cap_bytes: cap });
     }
-    serde_json::from_slice(&text).map_err(|_| Fault::Malformed {
+    // Editors on Windows begin a file with a byte order mark.
+    let json = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    serde_json::from_slice(json).map_err(|_| Fault::Malformed {
         expected: "one row as a JSON object",
     })
 }

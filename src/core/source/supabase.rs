@@ -87,7 +87,7 @@ mod tests {
             "https://x.supabase.co/rest/v1/",
         ] {
             let source = Supabase::new(
-                Http::new(None).unwrap(),
+                Http::new(&base.parse().unwrap(), None).unwrap(),
                 &base.parse().unwrap(),
                 "key".into(),
                 "t",

@@ -5,14 +5,14 @@
 //! hundred bytes and run once per invalidation, so EVALSHA and its NOSCRIPT case would save nothing.
 
 use crate::core::error::Fault;
-use crate::core::http::{Answer, Deadline, Http};
+use crate::core::http::{Deadline, Http, Reply};
 use crate::core::protocol::{Generation, Keys, Record, Snapshot};
 use crate::core::store::{Fill, KeyValue, Probe, Store};
 use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const SYNC_TOKEN: &str = "upstash-sync-token";
 const FILL: &str = include_str!("fill.lua");
@@ -23,9 +23,38 @@ pub struct Upstash {
     url: Url,
     token: String,
     keys: Keys,
-    /// Protects the newest sync token that the store gave: sent with the next command, so that a lagging replica catches
-    /// up before it answers. Never held across `.await`.
-    sync_token: Mutex<Option<HeaderValue>>,
+    /// Protects the sync token to send. Never held across `.await`.
+    sync: Mutex<Sync>,
+}
+
+/// The newest sync token that the store gave: sent with the next command, so that a lagging replica catches up before it
+/// answers.
+#[derive(Default)]
+struct Sync {
+    token: Option<HeaderValue>,
+    /// Commands sent so far; each has a number.
+    sent: u64,
+    /// A token counts only if its command was sent after this one: answers overtake each other, and an older token
+    /// must not come back. After a write it is the last command that was sent before the write was answered.
+    floor: u64,
+}
+
+impl Sync {
+    fn keep(&mut self, token: HeaderValue, number: u64, access: Access) {
+        if number > self.floor {
+            self.token = Some(token);
+            self.floor = match access {
+                Access::Read => number,
+                Access::Write => self.sent,
+            };
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
 }
 
 impl Upstash {
@@ -35,19 +64,23 @@ impl Upstash {
             url,
             token,
             keys,
-            sync_token: Mutex::new(None),
+            sync: Mutex::default(),
         }
     }
 
-    async fn command(&self, deadline: Deadline, command: Value) -> Result<Value, Fault> {
+    async fn command(
+        &self,
+        deadline: Deadline,
+        access: Access,
+        command: Value,
+    ) -> Result<Value, Fault> {
         let body = command.to_string();
-        // A poisoned lock holds a token that is whole all the same.
-        let sync_token = self
-            .sync_token
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let answer = self
+        let (number, sync_token) = {
+            let mut sync = self.sync();
+            sync.sent += 1;
+            (sync.sent, sync.token.clone())
+        };
+        let reply = self
             .http
             .exchange(deadline, |client| {
                 let request = client
@@ -61,17 +94,16 @@ impl Upstash {
                 }
             })
             .await?;
-        if let Some(token) = answer
-            .headers
-            .get(SYNC_TOKEN)
-            .filter(|token| !token.is_empty())
-        {
-            *self
-                .sync_token
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        let token = reply.headers.get(SYNC_TOKEN);
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
+            self.sync().keep(token.clone(), number, access);
         }
-        result(&answer)
+        result(&reply)
+    }
+
+    fn sync(&self) -> MutexGuard<'_, Sync> {
+        // A panic under this lock leaves a token that is whole all the same.
+        self.sync.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn script_keys(&self) -> [&str; 4] {
@@ -96,6 +128,7 @@ impl Store for Upstash {
         let values = self
             .command(
                 deadline,
+                Access::Read,
                 json!(["MGET", active, version, config, generation]),
             )
             .await?;
@@ -114,13 +147,17 @@ impl Store for Upstash {
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
         let minted = now_ms.to_string();
         let set = self
-            .command(deadline, json!(["SET", self.keys.generation, minted, "NX"]))
+            .command(
+                deadline,
+                Access::Write,
+                json!(["SET", self.keys.generation, minted, "NX"]),
+            )
             .await?;
         if !set.is_null() {
             return Ok(Generation::new(minted));
         }
         let current = self
-            .command(deadline, json!(["GET", self.keys.generation]))
+            .command(deadline, Access::Read, json!(["GET", self.keys.generation]))
             .await?;
         text(&current)?
             .map(Generation::new)
@@ -151,7 +188,11 @@ impl Store for Upstash {
             record.config,
             ttl_seconds
         ]);
-        match self.command(deadline, command).await?.as_u64() {
+        match self
+            .command(deadline, Access::Write, command)
+            .await?
+            .as_u64()
+        {
             Some(1) => Ok(Fill::Stored),
             Some(0) => Ok(Fill::Refused),
             _ => Err(Fault::Malformed { expected: "0 or 1" }),
@@ -170,8 +211,9 @@ impl Store for Upstash {
             config,
             now_ms.to_string()
         ]);
-        let generation = self.command(deadline, command).await?;
+        let generation = self.command(deadline, Access::Write, command).await?;
         text(&generation)?
+            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
             .map(Generation::new)
             .ok_or(Fault::Malformed {
                 expected: "a generation",
@@ -181,7 +223,7 @@ impl Store for Upstash {
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
         let begun = tokio::time::Instant::now();
         let ttl = self
-            .command(deadline, json!(["TTL", self.keys.active]))
+            .command(deadline, Access::Read, json!(["TTL", self.keys.active]))
             .await?;
         let ttl = ttl.as_i64().ok_or(Fault::Malformed {
             expected: "a number of seconds",
@@ -197,7 +239,11 @@ impl Store for Upstash {
 #[async_trait]
 impl KeyValue for Upstash {
     async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault> {
-        text(&self.command(deadline, json!(["GET", key])).await?)
+        text(
+            &self
+                .command(deadline, Access::Read, json!(["GET", key]))
+                .await?,
+        )
     }
 
     async fn set(
@@ -207,13 +253,19 @@ impl KeyValue for Upstash {
         value: &str,
         ttl_seconds: u32,
     ) -> Result<(), Fault> {
-        self.command(deadline, json!(["SET", key, value, "EX", ttl_seconds]))
-            .await
-            .map(drop)
+        self.command(
+            deadline,
+            Access::Write,
+            json!(["SET", key, value, "EX", ttl_seconds]),
+        )
+        .await
+        .map(drop)
     }
 
     async fn del(&self, deadline: Deadline, key: &str) -> Result<bool, Fault> {
-        let deleted = self.command(deadline, json!(["DEL", key])).await?;
+        let deleted = self
+            .command(deadline, Access::Write, json!(["DEL", key]))
+            .await?;
         deleted
             .as_u64()
             .map(|count| count > 0)
@@ -223,29 +275,29 @@ impl KeyValue for Upstash {
     }
 }
 
-/// The result of a command, out of the answer's envelope.
-fn result(answer: &Answer) -> Result<Value, Fault> {
-    match answer.status {
+/// The result of a command, out of the reply's envelope.
+fn result(reply: &Reply) -> Result<Value, Fault> {
+    match reply.status {
         200 | 400 => {}
         status @ (401 | 403) => return Err(Fault::Unauthorized { status }),
         429 => return Err(Fault::QuotaExceeded),
         status => return Err(Fault::Status { status }),
     }
-    let Ok(Value::Object(mut envelope)) = serde_json::from_slice(&answer.body) else {
-        return Err(match answer.status {
+    let Ok(Value::Object(mut envelope)) = serde_json::from_slice(&reply.body) else {
+        return Err(match reply.status {
             200 => Fault::Malformed {
                 expected: "a JSON object",
             },
             status => Fault::Status { status },
         });
     };
-    if let Some(error) = envelope.get("error") {
+    if let Some(error) = envelope.get("error").filter(|error| !error.is_null()) {
         return Err(rejection(error.as_str().unwrap_or_default()));
     }
     match envelope.remove("result") {
-        Some(result) if answer.status == 200 => Ok(result),
+        Some(result) if reply.status == 200 => Ok(result),
         Some(_) => Err(Fault::Status {
-            status: answer.status,
+            status: reply.status,
         }),
         None => Err(Fault::Malformed {
             expected: "an object with a result",
@@ -286,8 +338,8 @@ mod tests {
     use super::*;
     use reqwest::header::HeaderMap;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> Reply {
+        Reply {
             status,
             headers: HeaderMap::new(),
             body: body.into(),
@@ -297,6 +349,10 @@ mod tests {
     #[test]
     fn an_answer_is_a_result_or_a_fault_of_one_class() {
         assert_eq!(result(&answer(200, r#"{"result":null}"#)), Ok(Value::Null));
+        assert_eq!(
+            result(&answer(200, r#"{"result":1,"error":null}"#)),
+            Ok(json!(1))
+        );
         assert_eq!(
             result(&answer(200, r#"{"result":[1,"2"]}"#)),
             Ok(json!([1, "2"]))
@@ -338,6 +394,7 @@ mod tests {
             (200, r#"{"resul"#, "malformed"),
             (200, "[]", "malformed"),
             (200, "{}", "malformed"),
+            (200, r#"{"error":null}"#, "malformed"),
         ] {
             let fault = result(&answer(status, body)).expect_err(body);
             assert_eq!(fault.class(), class, "{status} {body}");
@@ -353,5 +410,26 @@ mod tests {
             message.contains("WRONGTYPE") && !message.contains("canary"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn an_older_sync_token_does_not_replace_that_of_a_write() {
+        let mut sync = Sync::default();
+        let token = |text: &'static str| HeaderValue::from_static(text);
+        let kept = |sync: &Sync| {
+            sync.token
+                .as_ref()
+                .map(|token| token.to_str().unwrap().to_owned())
+        };
+        // A read (1), a write (2), a read (3); the write is answered first.
+        sync.sent = 3;
+        sync.keep(token("write"), 2, Access::Write);
+        sync.keep(token("early read"), 1, Access::Read);
+        sync.keep(token("overlapping read"), 3, Access::Read);
+        assert_eq!(kept(&sync).as_deref(), Some("write"));
+        sync.sent = 5;
+        sync.keep(token("later read"), 5, Access::Read);
+        sync.keep(token("overtaken read"), 4, Access::Read);
+        assert_eq!(kept(&sync).as_deref(), Some("later read"));
     }
 }

@@ -12,27 +12,28 @@ use crate::core::source::file::RowFile;
 use crate::core::source::supabase::Supabase;
 use crate::core::source::{LegacySource, Source};
 use crate::core::store::upstash::Upstash;
+use reqwest::Url;
 use std::sync::Arc;
 
 /// Says once what is not configured; connects to nothing.
-pub fn open(
+pub fn wire(
     settings: Settings,
     legacy: Option<Arc<dyn LegacySource>>,
     sink: Arc<dyn LogSink>,
 ) -> Result<Arc<Cache>, Error> {
     let resource = Arc::new(SystemPrompt::new(settings.fallback_prompt));
     let logger = Logger::new(settings.threshold, sink, resource.clone());
-    let http = Http::new(settings.extra_roots.as_deref()).map_err(|fault| Error {
-        code: ErrorCode::ConfigInvalid,
-        message: "the HTTP client could not be set up; check HTTPS_PROXY and NODE_EXTRA_CA_CERTS"
-            .into(),
-        fault: Some(fault),
-    })?;
-
+    let client_for = |url: &Url| {
+        Http::new(url, settings.extra_roots.as_deref()).map_err(|fault| Error {
+            code: ErrorCode::ConfigInvalid,
+            message: "no HTTP client could be made; check HTTPS_PROXY".into(),
+            fault: Some(fault),
+        })
+    };
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
             let keys = Keys::under(&settings.key_prefix);
-            Some(Arc::new(Upstash::new(http.clone(), url, token, keys)))
+            Some(Arc::new(Upstash::new(client_for(&url)?, url, token, keys)))
         }
         Place::Nowhere { reason } => {
             logger.tell(Event::StoreNotConfigured { reason: &reason });
@@ -41,6 +42,7 @@ pub fn open(
     };
     let source: Option<Arc<dyn Source>> = match (settings.supabase, settings.prompt_file) {
         (Place::At { url, token }, _) => {
+            let http = client_for(&url)?;
             Some(Arc::new(Supabase::new(http, &url, token, TABLE, COLUMNS)))
         }
         (Place::Nowhere { .. }, Some(path)) => Some(Arc::new(RowFile::new(path))),
@@ -49,16 +51,16 @@ pub fn open(
             None
         }
     };
-    Ok(Cache::new(Parts {
+    let parts = Parts {
         resource,
         store,
         source,
         legacy,
         clock: Arc::new(SystemClock::default()),
-        logger,
         ttl_seconds: settings.ttl_seconds,
         max_staleness: settings.max_staleness,
         redis_timeout: settings.redis_timeout,
         source_timeout: settings.source_timeout,
-    }))
+    };
+    Ok(Cache::new(parts, logger))
 }

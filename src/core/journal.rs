@@ -1,0 +1,176 @@
+//! Tells the log what is news. An outage is told when it begins and when it ends, a row that is no entry once for each
+//! state of the row; repetitions go out at debug level. Counts nothing and decides nothing.
+
+use crate::core::error::Fault;
+use crate::core::log::{Event, Logger};
+use crate::core::protocol::MissReason;
+use crate::core::source::Row;
+use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+/// What has a state that is told when it changes.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// Whether the store is lost.
+    Store,
+    /// Whether fills fail, which they can while reads succeed (a full database, a token that may only read).
+    Fill,
+    /// Whether the source is lost.
+    Source,
+    /// What the source had: a row, no row, a row that is no entry.
+    Row,
+    /// Why the legacy source gave nothing.
+    Legacy,
+    /// What stands in for the truth.
+    StandIn,
+}
+
+impl Subject {
+    const COUNT: usize = Subject::StandIn as usize + 1;
+}
+
+/// The state of something that does not answer.
+const LOST: Option<&str> = Some("lost");
+
+pub struct Journal {
+    logger: Logger,
+    /// Protects the last state of each subject; `None` is the quiet one. Never held across `.await`.
+    states: Mutex<[Option<String>; Subject::COUNT]>,
+}
+
+impl Journal {
+    pub fn new(logger: Logger) -> Self {
+        Journal {
+            logger,
+            states: Mutex::default(),
+        }
+    }
+
+    /// The store served the value: whatever stood in before is over.
+    pub fn hit(&self) {
+        for subject in [Subject::Row, Subject::Legacy, Subject::StandIn] {
+            self.update(subject, None);
+        }
+        self.logger.tell(Event::Hit);
+    }
+
+    pub fn miss(&self, reason: MissReason) {
+        self.logger.tell(Event::Miss { reason });
+    }
+
+    pub fn store_answered(&self) {
+        if self.update(Subject::Store, None) {
+            self.logger.tell(Event::StoreBack);
+        }
+    }
+
+    pub fn store_lost(&self, fault: &Fault) {
+        if self.update(Subject::Store, LOST) {
+            self.logger.tell(Event::StoreLost { fault });
+        }
+    }
+
+    pub fn filled(&self) {
+        self.update(Subject::Fill, None);
+    }
+
+    pub fn fill_refused(&self) {
+        self.logger.tell(Event::FillRefused);
+    }
+
+    pub fn fill_failed(&self, fault: &Fault) {
+        if self.update(Subject::Fill, LOST) {
+            self.logger.tell(Event::FillFailed { fault });
+        }
+    }
+
+    pub fn source_answered(&self) {
+        if self.update(Subject::Source, None) {
+            self.logger.tell(Event::SourceBack);
+        }
+    }
+
+    pub fn source_lost(&self, fault: &Fault) {
+        if self.update(Subject::Source, LOST) {
+            self.logger.tell(Event::SourceLost { fault });
+        }
+    }
+
+    /// `missed`: the store answered and had nothing, so that even the same row is news.
+    pub fn loaded(&self, source: &str, title: Option<&str>, row: &Row, missed: bool) {
+        for subject in [Subject::Legacy, Subject::StandIn] {
+            self.update(subject, None);
+        }
+        let changed = self.update(Subject::Row, Some(&format!("{:x}", fingerprint(row))));
+        let fresh = missed || changed;
+        self.logger.tell(Event::Loaded {
+            source,
+            title,
+            fresh,
+        });
+    }
+
+    pub fn no_active_row(&self) {
+        let fresh = self.update(Subject::Row, Some("none is active"));
+        self.logger.tell(Event::NoActiveRow { fresh });
+    }
+
+    pub fn unusable_row(&self, row: &Row, problem: &str) {
+        let state = format!("{:x} {problem}", fingerprint(row));
+        let fresh = self.update(Subject::Row, Some(&state));
+        let id = &row_id(row);
+        self.logger.tell(Event::UnusableRow { id, problem, fresh });
+    }
+
+    pub fn legacy_loaded(&self) {
+        self.update(Subject::Legacy, None);
+        let fresh = self.update(Subject::StandIn, Some("legacy"));
+        self.logger.tell(Event::LegacyLoaded { fresh });
+    }
+
+    pub fn legacy_failed(&self, problem: &str) {
+        let fresh = self.update(Subject::Legacy, Some(problem));
+        self.logger.tell(Event::LegacyFailed { problem, fresh });
+    }
+
+    pub fn fallback(&self) {
+        let fresh = self.update(Subject::StandIn, Some("fallback"));
+        self.logger.tell(Event::Fallback { fresh });
+    }
+
+    pub fn invalidated(&self, shared: bool) {
+        self.logger.tell(Event::Invalidated { shared });
+    }
+
+    pub fn invalidation_failed(&self, fault: &Fault) {
+        self.logger.tell(Event::InvalidationFailed { fault });
+    }
+
+    /// Notes the state of a subject; whether it is another than before.
+    fn update(&self, subject: Subject, state: Option<&str>) -> bool {
+        // A panic under this lock leaves whole strings behind.
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = &mut states[subject as usize];
+        if last.as_deref() == state {
+            return false;
+        }
+        *last = state.map(str::to_owned);
+        true
+    }
+}
+
+fn row_id(row: &Row) -> String {
+    match row.get("id") {
+        Some(Value::String(id)) => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        _ => "without an id".to_owned(),
+    }
+}
+
+/// Tells one state of a row from another.
+fn fingerprint(row: &Row) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    row.hash(&mut hasher);
+    hasher.finish()
+}
