@@ -590,27 +590,39 @@ async fn an_invalidation_opens_a_larger_generation_even_if_the_clock_went_back()
 
 #[tokio::test]
 async fn a_state_that_comes_back_is_told_again() {
-    let world = world(ScriptedSource::of([
-        Scene::NoRow,
-        Scene::Row(row("one", T1)),
-        Scene::NoRow,
-    ]));
+    let world = world(ScriptedSource::of([Scene::NoRow, Scene::NoRow]));
     let told = || {
-        world
-            .lines
-            .take()
+        let lines = world.lines.take();
+        lines
             .iter()
             .filter(|line| line.contains("No row is active"))
             .count()
     };
     world.read().await;
     assert_eq!(told(), 1);
-    world.read().await;
-    world.filled(1).await;
+
+    let source = ScriptedSource::of([Scene::Row(row("one", T1))]);
+    let other = instance(
+        &world.store,
+        &world.down,
+        &world.clock,
+        &world.lines,
+        source,
+        None,
+    );
+    other.fetch().await;
+    until(|| other.stats.fills.get() == 1).await;
     assert_eq!(world.read().await.tier, Tier::Redis);
+    world.lines.take();
+
     world.store.flush();
     world.read().await;
-    assert_eq!(told(), 1, "it had ended in between");
+    let warned = world.lines.at_least(Level::Warn);
+    assert_eq!(
+        warned,
+        ["[SystemPrompt] No row is active"],
+        "it had ended in between"
+    );
 }
 
 #[tokio::test]
