@@ -28,12 +28,13 @@ export declare class SystemPromptCache {
 }
 
 /**
- * Joins the sections of a prompt's payload as the server does: `identity`, `voiceGuidelines`, `structureRules`,
- * `knowledgeInstructions`, `boundaries`, each under its heading, where it is there and not empty.
+ * Joins the sections of a prompt's payload: `identity`, `voiceGuidelines`, `structureRules`,
+ * `knowledgeInstructions`, `boundaries`, each as `## Identity` (`## Voice Guidelines` and so on), a line break and the text,
+ * a blank line between them. What is missing, null or empty is left out, and so is every other field.
  *
  * Throws `ARGUMENT_INVALID` if the payload is not an object or a section is not a string.
  */
-export declare function assemblePromptContent(payload: { identity?: string | null; voiceGuidelines?: string | null; structureRules?: string | null; knowledgeInstructions?: string | null; boundaries?: string | null; [field: string]: unknown }): string
+export declare function assemblePromptContent(payload: object): string
 
 /**
  * All optional. An option comes before its environment variable, key by key; variables are read from `process.env` at the
@@ -62,11 +63,10 @@ export interface CacheOptions {
    */
   promptFile?: string
   /**
-   * Asked when the source has no prompt or does not answer. Gives the prompt, or an object with `content` and, if you
-   * like, `source` and the behaviour fields. Has the second half of `sourceTimeoutMs`; the source then has the first.
+   * Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either. Has the second half of `sourceTimeoutMs`; the source then has the first.
    * What it gives is served, and never stored.
    */
-  legacySource?: () => Promise<string | { content: string; [field: string]: unknown } | null | undefined>
+  legacySource?: () => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>
   /**
    * What the keys in the store begin with: 1 to 200 of the characters `A-Z a-z 0-9 : _ . -`. All instances that share a
    * prompt need the same. Default: `grove:system-prompt`.
@@ -178,6 +178,19 @@ export interface InvalidationReceipt {
   shared: boolean
   /** When the store acknowledged it, in milliseconds since 1970 by this instance's clock. */
   committedAt: number
+}
+
+/** What `legacySource` may give instead of a string. Behaviour fields that are missing take their defaults. */
+export interface LegacyPrompt {
+  /** The prompt; not empty, up to 4 MiB. */
+  content: string
+  /** What `SystemPromptConfig.source` shows. Default: `legacy`. */
+  source?: string
+  responseMode?: string
+  closingBehavior?: string
+  useBreadcrumbTags?: boolean
+  useTopicTags?: boolean
+  useNavigationBlocks?: boolean
 }
 
 /** The state of the shared cache. */

@@ -173,6 +173,24 @@ for (const [deed, [legacySource, expected]] of Object.entries(LEGACY)) {
   })
 }
 
+test('of what a legacy source failed with, the log has the code and not the text', async (t) => {
+  for (const [failure, word] of [
+    [Object.assign(new Error('canary'), { code: 'ENOENT' }), 'ENOENT'],
+    [new TypeError('canary'), 'TypeError'],
+    [Object.assign(new Error('canary'), { code: 'a canary in the code' }), 'an error'],
+    ['canary', 'string'],
+  ]) {
+    const { instance, lines } = fleet(stack, { supabaseUrl: 'http://127.0.0.1:9' })
+    const cache = instance({ legacySource: () => Promise.reject(failure) })
+    await cache.fetchActiveSystemPrompt()
+    const line = await until(
+      () => lines.find(({ message }) => message.includes('legacySource')),
+      'the line',
+    )
+    t.is(line.message, `[SystemPrompt] legacySource gave no prompt: it failed with ${word}`)
+  }
+})
+
 test('a legacy source may call the cache it belongs to', async (t) => {
   const { instance } = fleet(stack, { supabaseUrl: 'http://127.0.0.1:9' })
   const cache = instance({

@@ -88,7 +88,7 @@ test.serial('a wrong environment is a warning that says what to do, never a cras
   })
   t.is(status, 0)
   t.true(stdout.includes(PROMPT))
-  t.true(stderr.includes('UPSTASH_REDIS_REST_URL must begin with https://'), stderr)
+  t.true(stderr.includes('UPSTASH_REDIS_REST_URL (upstashUrl) must begin with https://'), stderr)
   t.false(stderr.includes('canary'))
 })
 

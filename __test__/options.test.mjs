@@ -55,7 +55,7 @@ const REFUSED = [
   ],
   [
     { supabaseUrl: 'canary' },
-    'option supabaseUrl is not usable: it must be a URL such as https://example.upstash.io',
+    'option supabaseUrl is not usable: it must be a URL such as https://example.com',
   ],
   [
     { legacySource: 'x' },

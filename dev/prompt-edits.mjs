@@ -10,9 +10,7 @@
  */
 export async function activatePrompt(sql, prompt) {
   const { title = 'Edited prompt', payload = prompt } = prompt
-  await sql(
-    `update system_prompts set status = 'archived' where status = 'active' and type = 'system-prompt'`,
-  )
+  await sql(`update system_prompts set status = 'archived' where status = 'active'`)
   const [row] = await sql(
     `insert into system_prompts (title, status, payload, created_at, updated_at)
      values ($1, 'active', $2, clock_timestamp(), clock_timestamp()) returning *`,
@@ -31,7 +29,7 @@ export async function activatePrompt(sql, prompt) {
 export async function editActivePrompt(sql, partialPayload) {
   const [row] = await sql(
     `update system_prompts set payload = payload || $1::jsonb
-     where status = 'active' and type = 'system-prompt' returning *`,
+     where status = 'active' returning *`,
     [partialPayload],
   )
   return row

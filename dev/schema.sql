@@ -15,8 +15,8 @@ create table public.system_prompts (
   payload jsonb not null default '{}'
 );
 
--- At most one prompt of a type is active, whatever the console does.
-create unique index system_prompts_one_active on public.system_prompts (type) where status = 'active';
+-- At most one row is active, whatever the console does.
+create unique index system_prompts_one_active on public.system_prompts (status) where status = 'active';
 
 -- clock_timestamp() and not now(): two edits in one transaction are two versions.
 create function public.set_updated_at() returns trigger language plpgsql as $$

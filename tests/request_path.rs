@@ -354,7 +354,7 @@ async fn not_configured_is_told_once_and_every_read_is_answered() {
     assert_eq!(
         lines
             .iter()
-            .filter(|line| line.contains("UPSTASH_REDIS_REST_URL is not set"))
+            .filter(|line| line.contains("UPSTASH_REDIS_REST_URL (upstashUrl) is not set"))
             .count(),
         1,
         "{lines:?}"
@@ -362,7 +362,7 @@ async fn not_configured_is_told_once_and_every_read_is_answered() {
     assert_eq!(
         lines
             .iter()
-            .filter(|line| line.contains("SUPABASE_URL is not set"))
+            .filter(|line| line.contains("SUPABASE_URL (supabaseUrl) is not set"))
             .count(),
         1,
         "{lines:?}"

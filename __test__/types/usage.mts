@@ -34,6 +34,15 @@ const options: CacheOptions = {
   onLog: ({ level, message }) => console.log(level, message),
 }
 configure(options)
+interface StoredPrompt {
+  content: string
+  label: string
+}
+declare const stored: StoredPrompt
+configure({ legacySource: () => stored })
+configure({ legacySource: async () => null })
+configure({ legacySource: () => 'a prompt' })
+assemblePromptContent(stored)
 const own = new SystemPromptCache(options)
 const fromOwn: string = await own.fetchActiveSystemPrompt()
 const nothing: void = await own.close()
@@ -49,6 +58,8 @@ await close()
 configure({ ttl: 5, deleted, value })
 // @ts-expect-error an option of another type
 configure({ ttlSeconds: '60' })
+// @ts-expect-error a legacy source that gives no prompt
+configure({ legacySource: async () => 5 })
 // @ts-expect-error a level that does not exist
 configure({ logLevel: 'loud' })
 // @ts-expect-error a key that is no string

@@ -75,17 +75,15 @@ pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
     PromiseRaw::resolve(env, ())
 }
 
-/// Joins the sections of a prompt's payload as the server does: `identity`, `voiceGuidelines`, `structureRules`,
-/// `knowledgeInstructions`, `boundaries`, each under its heading, where it is there and not empty.
+/// Joins the sections of a prompt's payload: `identity`, `voiceGuidelines`, `structureRules`,
+/// `knowledgeInstructions`, `boundaries`, each as `## Identity` (`## Voice Guidelines` and so on), a line break and the text,
+/// a blank line between them. What is missing, null or empty is left out, and so is every other field.
 ///
 /// Throws `ARGUMENT_INVALID` if the payload is not an object or a section is not a string.
 #[napi]
 pub fn assemble_prompt_content(
     env: &Env,
-    #[napi(
-        ts_arg_type = "{ identity?: string | null; voiceGuidelines?: string | null; structureRules?: string | null; knowledgeInstructions?: string | null; boundaries?: string | null; [field: string]: unknown }"
-    )]
-    payload: Unknown,
+    #[napi(ts_arg_type = "object")] payload: Unknown,
 ) -> napi::Result<String> {
     let refuse = |problem: &str| {
         let message = format!("could not assemble the prompt: {problem}");

@@ -32,11 +32,10 @@ pub struct CacheOptions<'env> {
     /// Path of a file with one row as JSON (`{ id, title, updated_at, payload }`): the source where Supabase is not
     /// configured. Environment: `SYSTEM_PROMPT_FILE`.
     pub prompt_file: Option<String>,
-    /// Asked when the source has no prompt or does not answer. Gives the prompt, or an object with `content` and, if you
-    /// like, `source` and the behaviour fields. Has the second half of `sourceTimeoutMs`; the source then has the first.
+    /// Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either. Has the second half of `sourceTimeoutMs`; the source then has the first.
     /// What it gives is served, and never stored.
     #[napi(
-        ts_type = "() => Promise<string | { content: string; [field: string]: unknown } | null | undefined>"
+        ts_type = "() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>"
     )]
     pub legacy_source: Option<Unknown<'env>>,
     /// What the keys in the store begin with: 1 to 200 of the characters `A-Z a-z 0-9 : _ . -`. All instances that share a
@@ -63,6 +62,22 @@ pub struct CacheOptions<'env> {
         ts_type = "(line: { level: 'debug' | 'info' | 'warn' | 'error'; message: string }) => void"
     )]
     pub on_log: Option<Unknown<'env>>,
+}
+
+/// What `legacySource` may give instead of a string. Behaviour fields that are missing take their defaults.
+#[napi(object, object_to_js = false)]
+// For the types in `index.d.ts` alone: the core reads it from JSON.
+#[allow(dead_code)]
+pub struct LegacyPrompt {
+    /// The prompt; not empty, up to 4 MiB.
+    pub content: String,
+    /// What `SystemPromptConfig.source` shows. Default: `legacy`.
+    pub source: Option<String>,
+    pub response_mode: Option<String>,
+    pub closing_behavior: Option<String>,
+    pub use_breadcrumb_tags: Option<bool>,
+    pub use_topic_tags: Option<bool>,
+    pub use_navigation_blocks: Option<bool>,
 }
 
 const NAMES: [&str; 15] = [

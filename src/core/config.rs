@@ -6,6 +6,7 @@
 use crate::core::error::Error;
 use crate::core::log::{Level, THRESHOLDS, Threshold};
 use reqwest::Url;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,36 @@ pub const DEFAULT_MAX_STALENESS_MS: f64 = 1000.0;
 pub const DEFAULT_REDIS_TIMEOUT_MS: f64 = 500.0;
 pub const DEFAULT_SOURCE_TIMEOUT_MS: f64 = 2000.0;
 const MAX_KEY_PREFIX_BYTES: usize = 200;
+
+/// What an option is called in a program and in the environment.
+#[derive(Clone, Copy)]
+struct Names {
+    option: &'static str,
+    variable: &'static str,
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.variable, self.option)
+    }
+}
+
+const UPSTASH_URL: Names = Names {
+    option: "upstashUrl",
+    variable: "UPSTASH_REDIS_REST_URL",
+};
+const UPSTASH_TOKEN: Names = Names {
+    option: "upstashToken",
+    variable: "UPSTASH_REDIS_REST_TOKEN",
+};
+const SUPABASE_URL: Names = Names {
+    option: "supabaseUrl",
+    variable: "SUPABASE_URL",
+};
+const SUPABASE_KEY: Names = Names {
+    option: "supabaseKey",
+    variable: "SUPABASE_SERVICE_ROLE_KEY",
+};
 
 /// The options as a program gave them; `None` where it gave none.
 #[derive(Clone, Debug, Default)]
@@ -150,25 +181,25 @@ impl Options {
                 .map(|text| text.trim().to_owned())
                 .filter(|text| !text.is_empty())
         };
-        let place = |url: Option<String>,
-                     token: Option<String>,
-                     url_name: &str,
-                     token_name: &str| match (url, token) {
-            (None, _) => Place::Nowhere {
-                reason: format!("{url_name} is not set"),
-            },
-            (Some(_), None) => Place::Nowhere {
-                reason: format!("{url_name} is set, but {token_name} is not"),
-            },
-            (Some(url), Some(token)) => match parse_url(&url) {
-                Err(rule) => Place::Nowhere {
-                    reason: format!("{url_name} {rule}"),
-                },
-                Ok(_) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => Place::Nowhere {
-                    reason: format!("{token_name} holds characters that no token has"),
-                },
+        let place = |url: (&Option<String>, Names), token: (&Option<String>, Names)| {
+            let (url_names, token_names) = (url.1, token.1);
+            let nowhere = |reason: String| Place::Nowhere { reason };
+            let Some(url) = either(url.0, url_names.variable) else {
+                // Somebody who set it to nothing wants to hear that it worked.
+                let emptied = url.0.is_some() || variable(url_names.variable).is_some();
+                let state = if emptied { "is empty" } else { "is not set" };
+                return nowhere(format!("{url_names} {state}"));
+            };
+            let Some(token) = either(token.0, token_names.variable) else {
+                return nowhere(format!("{url_names} is set, but {token_names} is not"));
+            };
+            if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return nowhere(format!("{token_names} holds characters that no token has"));
+            }
+            match parse_url(&url) {
                 Ok(url) => Place::At { url, token },
-            },
+                Err(rule) => nowhere(format!("{url_names} {rule}")),
+            }
         };
         // The prompt is text: its own white space is kept.
         let fallback_prompt = self
@@ -177,16 +208,12 @@ impl Options {
             .or_else(|| variable("FALLBACK_SYSTEM_PROMPT").filter(|text| !text.trim().is_empty()));
         Ok(Settings {
             store: place(
-                either(&self.upstash_url, "UPSTASH_REDIS_REST_URL"),
-                either(&self.upstash_token, "UPSTASH_REDIS_REST_TOKEN"),
-                "UPSTASH_REDIS_REST_URL",
-                "UPSTASH_REDIS_REST_TOKEN",
+                (&self.upstash_url, UPSTASH_URL),
+                (&self.upstash_token, UPSTASH_TOKEN),
             ),
             supabase: place(
-                either(&self.supabase_url, "SUPABASE_URL"),
-                either(&self.supabase_key, "SUPABASE_SERVICE_ROLE_KEY"),
-                "SUPABASE_URL",
-                "SUPABASE_SERVICE_ROLE_KEY",
+                (&self.supabase_url, SUPABASE_URL),
+                (&self.supabase_key, SUPABASE_KEY),
             ),
             prompt_file: either(&self.prompt_file, "SYSTEM_PROMPT_FILE").map(PathBuf::from),
             fallback_prompt,
@@ -249,7 +276,10 @@ fn as_javascript_shows(number: f64) -> String {
 
 /// The error says what the URL must be, and holds no part of it.
 fn parse_url(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "must be a URL such as https://example.upstash.io")?;
+    if text.starts_with(['"', '\'']) {
+        return Err("must not have quotes around it");
+    }
+    let url = Url::parse(text).map_err(|_| "must be a URL such as https://example.com")?;
     let loopback = match url.host() {
         Some(host) => {
             let host = host.to_string();
@@ -356,6 +386,7 @@ mod tests {
             "https://",
             "https://user:password@x.upstash.io",
             "https://token@x.upstash.io",
+            "\"https://x.upstash.io\"",
         ] {
             let options = Options {
                 upstash_url: Some(url.into()),
@@ -439,7 +470,7 @@ mod tests {
         };
         assert_eq!(
             reason(resolved(off, &environment).store),
-            "UPSTASH_REDIS_REST_URL is not set"
+            "UPSTASH_REDIS_REST_URL (upstashUrl) is empty"
         );
     }
 
@@ -448,7 +479,7 @@ mod tests {
         let url = ("UPSTASH_REDIS_REST_URL", "https://x.io");
         assert_eq!(
             reason(resolved(Options::default(), &[url]).store),
-            "UPSTASH_REDIS_REST_URL is set, but UPSTASH_REDIS_REST_TOKEN is not"
+            "UPSTASH_REDIS_REST_URL (upstashUrl) is set, but UPSTASH_REDIS_REST_TOKEN (upstashToken) is not"
         );
         let insecure = [
             ("UPSTASH_REDIS_REST_URL", "http://x.io"),
@@ -456,12 +487,12 @@ mod tests {
         ];
         assert!(
             reason(resolved(Options::default(), &insecure).store)
-                .starts_with("UPSTASH_REDIS_REST_URL must begin with https://")
+                .starts_with("UPSTASH_REDIS_REST_URL (upstashUrl) must begin with https://")
         );
         let broken = [url, ("UPSTASH_REDIS_REST_TOKEN", "two\nlines")];
         assert_eq!(
             reason(resolved(Options::default(), &broken).store),
-            "UPSTASH_REDIS_REST_TOKEN holds characters that no token has"
+            "UPSTASH_REDIS_REST_TOKEN (upstashToken) holds characters that no token has"
         );
     }
 }

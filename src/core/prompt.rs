@@ -140,6 +140,7 @@ impl Resource for SystemPrompt {
         let (content, fields) = match &value {
             Value::String(text) => (Some(text.as_str()), &none),
             Value::Object(config) => (config.get("content").and_then(Value::as_str), config),
+            Value::Null => return Err("it has none".into()),
             _ => (None, &none),
         };
         let content = content
