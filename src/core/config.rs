@@ -51,7 +51,7 @@ const SUPABASE_KEY: Names = Names {
 };
 
 /// The options as a program gave them; `None` where it gave none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     pub upstash_url: Option<String>,
     pub upstash_token: Option<String>,
