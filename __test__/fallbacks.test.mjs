@@ -1,7 +1,8 @@
 // What is served, and how soon, when store or source are not what they should be.
 import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
-import { fleet, until, withStack } from './support/stack.mjs'
+import { fleet, withStack } from './support/stack.mjs'
+import { until } from './support/until.mjs'
 
 const stack = withStack(test)
 

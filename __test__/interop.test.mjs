@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import * as grove from 'grove-shared-cache'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { libCache } from './support/lib-cache.mjs'
-import { fleet, until, withStack } from './support/stack.mjs'
+import { fleet, withStack } from './support/stack.mjs'
+import { until } from './support/until.mjs'
 
 const stack = withStack(test)
 let official

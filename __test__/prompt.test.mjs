@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 import { activatePrompt, editActivePrompt } from '../dev/prompt-edits.mjs'
-import { fleet, until, withStack } from './support/stack.mjs'
+import { fleet, withStack } from './support/stack.mjs'
+import { until } from './support/until.mjs'
 
 const stack = withStack(test)
 

@@ -1,11 +1,9 @@
 // `npm run check`: everything about the code that can be told without running it, the same here and in CI.
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { runCommand } from './command.mjs'
 import { setUp } from './setup.mjs'
 import { untrueWords } from './check/words.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 /** Made by a build and committed, so that they can be read without one. */
 const GENERATED = ['index.js', 'index.d.ts']
 const generated = () =>
@@ -25,12 +23,7 @@ for (const [command, ...words] of [
 ]) {
   const line = `${command} ${words.join(' ')}`
   console.log(`> ${line}`)
-  const { status } = spawnSync(command, words, {
-    cwd: root,
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
-  })
-  if (status !== 0) failed.push(line)
+  if (!runCommand(command, words)) failed.push(line)
 }
 
 console.log('> words')

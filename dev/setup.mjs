@@ -1,11 +1,11 @@
 // What the project needs on a machine, installed if it is missing: npm packages, the built addon, redis-server.
 // Uses nothing but Node itself, because it runs first.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+import { root, runCommand } from './command.mjs'
 
 /** Everything the addon is made of. */
 const SOURCES = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json']
@@ -89,7 +89,8 @@ function step(words) {
 }
 
 function run(command, words) {
-  execFileSync(command, words, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
+  if (!runCommand(command, words))
+    fail(`${command} ${words.join(' ')} failed; what it said is above.`)
 }
 
 function fail(words) {

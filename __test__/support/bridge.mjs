@@ -1,5 +1,4 @@
 // A store of the test file's own, bridges on it, and what tests ask of them.
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Redis } from '@upstash/redis'
 
 import { startRedis } from '../../dev/redis.mjs'
@@ -68,6 +67,9 @@ export function isNear(t, seconds, set) {
   t.true(seconds <= set && seconds > set - 20, `${seconds} of ${set} s`)
 }
 
-export async function until(condition) {
-  while (!(await condition())) await nextTurn()
-}
+/** A script as the cache runs them: opens a generation and drops what was stored. */
+export const INVALIDATE = `local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
+local generation = string.format('%.0f', math.max(seen + 1, tonumber(ARGV[1])))
+redis.call('SET', KEYS[1], generation)
+redis.call('DEL', KEYS[2], KEYS[3])
+return generation`

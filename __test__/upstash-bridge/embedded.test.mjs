@@ -3,19 +3,14 @@ import { createHash } from 'node:crypto'
 import test from 'ava'
 
 import { startRedis } from '../../dev/redis.mjs'
-import { bridgeFor, isNear, openStream, until, withRedis } from '../support/bridge.mjs'
+import { INVALIDATE, bridgeFor, isNear, openStream, withRedis } from '../support/bridge.mjs'
+import { until } from '../support/until.mjs'
 
 withRedis(test)
 
 const FILL = `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return 1`
-const INVALIDATE = `local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
-local generation = string.format('%.0f', math.max(seen + 1, tonumber(ARGV[1])))
-redis.call('SET', KEYS[1], generation)
-redis.call('DEL', KEYS[2], KEYS[3])
-return generation`
-
 // --- The embedded store answers as redis-server does
 
 test('the embedded store answers the cache’s commands and scripts as redis-server does', async (t) => {

@@ -2,17 +2,11 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 
-import { bridgeFor, withRedis } from '../support/bridge.mjs'
+import { INVALIDATE, bridgeFor, withRedis } from '../support/bridge.mjs'
 
 withRedis(test)
 
 // --- T12: scripts
-
-const INVALIDATE = `local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
-local generation = string.format('%.0f', math.max(seen + 1, tonumber(ARGV[1])))
-redis.call('SET', KEYS[1], generation)
-redis.call('DEL', KEYS[2], KEYS[3])
-return generation`
 
 test('a script runs by text and by digest, an unknown digest is NOSCRIPT', async (t) => {
   const { key, client, command } = await bridgeFor(t)

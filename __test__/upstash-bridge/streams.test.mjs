@@ -1,7 +1,8 @@
 // The local bridge against the facts of Upstash's REST protocol, over a real redis-server. Sync tokens and subscriptions (T8 to T11).
 import test from 'ava'
 
-import { bridgeFor, openStream, until, withRedis } from '../support/bridge.mjs'
+import { bridgeFor, openStream, withRedis } from '../support/bridge.mjs'
+import { until } from '../support/until.mjs'
 
 withRedis(test)
 
