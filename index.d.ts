@@ -63,8 +63,8 @@ export interface CacheOptions {
    */
   promptFile?: string
   /**
-   * Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either. Has the second half of `sourceTimeoutMs`; the source then has the first.
-   * What it gives is served, and never stored.
+   * Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either.
+   * Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and never stored.
    */
   legacySource?: () => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>
   /**

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use common::{HandClock, Lines, Scene, ScriptedSource, held, prompt, row, until};
 use grove_shared_cache::core::cache::{Answer, Cache, Parts, Tier};
 use grove_shared_cache::core::clock::Clock;
+use grove_shared_cache::core::config::Limits;
 use grove_shared_cache::core::error::{ErrorCode, Fault};
 use grove_shared_cache::core::http::Deadline;
 use grove_shared_cache::core::log::{Level, Logger};
@@ -21,9 +22,17 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 const T1: &str = "2026-01-01T00:00:00+00:00";
 const T2: &str = "2026-01-02T00:00:00+00:00";
+
+const LIMITS: Limits = Limits {
+    ttl_seconds: 300,
+    max_staleness: Duration::from_secs(1),
+    redis_timeout: Duration::from_millis(500),
+    source_timeout: Duration::from_millis(2000),
+};
 
 /// A store that can be switched off, and everything a test looks at.
 struct World {
@@ -75,10 +84,7 @@ fn instance(
         source: Some(source),
         legacy,
         clock: clock.clone(),
-        ttl_seconds: 300,
-        max_staleness: Duration::from_secs(1),
-        redis_timeout: Duration::from_millis(500),
-        source_timeout: Duration::from_millis(2000),
+        limits: LIMITS,
     };
     Cache::new(parts, logger)
 }
@@ -99,6 +105,12 @@ impl World {
         until(|| self.cache.stats.fills.get() + self.cache.stats.fills_refused.get() == count)
             .await;
     }
+}
+
+/// A read that goes on while the test does something else.
+fn begin_read(cache: &Arc<Cache>) -> JoinHandle<Arc<Answer>> {
+    let cache = cache.clone();
+    tokio::spawn(async move { cache.fetch().await })
 }
 
 fn deadline() -> Deadline {
@@ -225,10 +237,7 @@ async fn what_the_source_gave_is_stored_and_the_next_read_is_a_hit() {
 async fn a_load_begun_before_an_invalidation_is_not_stored() {
     let (load, release) = held(row("old", T1));
     let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
-    let slow = tokio::spawn({
-        let cache = world.cache.clone();
-        async move { cache.fetch().await }
-    });
+    let slow = begin_read(&world.cache);
     world.source.begun.notified().await;
     world.cache.invalidate().await.unwrap();
     release.send(()).unwrap();
@@ -256,10 +265,7 @@ async fn a_load_of_another_instance_is_fenced_as_well() {
         world.source.clone(),
         None,
     );
-    let slow = tokio::spawn({
-        let other = other.clone();
-        async move { other.fetch().await }
-    });
+    let slow = begin_read(&other);
     world.source.begun.notified().await;
     world.cache.invalidate().await.unwrap();
     world.source.then(Scene::Row(row("new", T2)));
@@ -279,10 +285,7 @@ async fn a_load_of_another_instance_is_fenced_as_well() {
 async fn a_read_that_begins_after_an_invalidation_does_not_join_an_earlier_load() {
     let (load, release) = held(row("old", T1));
     let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
-    let early = tokio::spawn({
-        let cache = world.cache.clone();
-        async move { cache.fetch().await }
-    });
+    let early = begin_read(&world.cache);
     world.source.begun.notified().await;
     // Not awaited: the epoch ends with the call.
     let invalidation = world.cache.invalidate();
@@ -296,10 +299,7 @@ async fn a_read_that_begins_after_an_invalidation_does_not_join_an_earlier_load(
 async fn a_load_begun_before_a_flush_is_not_stored() {
     let (load, release) = held(row("old", T1));
     let world = world(ScriptedSource::of([load]));
-    let slow = tokio::spawn({
-        let cache = world.cache.clone();
-        async move { cache.fetch().await }
-    });
+    let slow = begin_read(&world.cache);
     world.source.begun.notified().await;
     world.store.flush();
     release.send(()).unwrap();
@@ -313,12 +313,7 @@ async fn a_load_begun_before_a_flush_is_not_stored() {
 async fn concurrent_reads_share_one_load() {
     let (load, release) = held(row("one", T1));
     let world = world(ScriptedSource::of([load]));
-    let reads: Vec<_> = (0..50)
-        .map(|_| {
-            let cache = world.cache.clone();
-            tokio::spawn(async move { cache.fetch().await })
-        })
-        .collect();
+    let reads: Vec<_> = (0..50).map(|_| begin_read(&world.cache)).collect();
     until(|| world.cache.stats.reads.get() == 50).await;
     release.send(()).unwrap();
     for read in reads {
@@ -557,10 +552,7 @@ async fn a_closed_cache_gives_up_what_it_owes() {
 async fn a_load_under_way_is_not_stored_while_an_invalidation_is_owed() {
     let (load, release) = held(row("old", T1));
     let world = world(ScriptedSource::of([load]));
-    let slow = tokio::spawn({
-        let cache = world.cache.clone();
-        async move { cache.fetch().await }
-    });
+    let slow = begin_read(&world.cache);
     world.source.begun.notified().await;
     world.down.store(true, Ordering::SeqCst);
     world.cache.invalidate().await.unwrap_err();
@@ -639,10 +631,10 @@ async fn a_store_that_can_be_read_and_not_filled_is_told_once() {
         source: Some(ScriptedSource::of([Scene::Row(row("one", T1))])),
         legacy: None,
         clock,
-        ttl_seconds: 300,
-        max_staleness: Duration::ZERO,
-        redis_timeout: Duration::from_millis(500),
-        source_timeout: Duration::from_millis(2000),
+        limits: Limits {
+            max_staleness: Duration::ZERO,
+            ..LIMITS
+        },
     };
     let cache = Cache::new(
         parts,

@@ -9,7 +9,7 @@ mod common;
 use common::HandClock;
 use common::stack::stack;
 use grove_shared_cache::core::cache::SharedStore;
-use grove_shared_cache::core::http::{Deadline, Http};
+use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::prompt::{COLUMNS, TABLE};
 use grove_shared_cache::core::protocol::{
     Entry, Generation, Keys, Record, Snapshot, judge, record,
@@ -35,11 +35,15 @@ fn fresh_keys() -> Keys {
 fn upstash(keys: Keys) -> Upstash {
     let url = stack().variable("UPSTASH_REDIS_REST_URL").parse().unwrap();
     Upstash::new(
-        Http::new(&url, None).unwrap(),
+        client(&url),
         url,
         stack().variable("UPSTASH_REDIS_REST_TOKEN"),
         keys,
     )
+}
+
+fn client(url: &reqwest::Url) -> Http {
+    Http::new(url, &Trust::new(None).unwrap()).unwrap()
 }
 
 fn deadline() -> Deadline {
@@ -166,7 +170,7 @@ contract! {
 #[tokio::test]
 async fn a_wrong_token_is_not_authorised() {
     let url = stack().variable("UPSTASH_REDIS_REST_URL").parse().unwrap();
-    let http = Http::new(&url, None).unwrap();
+    let http = client(&url);
     let store = Upstash::new(http, url, "wrong".into(), fresh_keys());
     assert_eq!(
         store.read(deadline()).await.unwrap_err().class(),
@@ -178,7 +182,7 @@ async fn a_wrong_token_is_not_authorised() {
 async fn raw(command: serde_json::Value) -> String {
     let url = stack().variable("UPSTASH_REDIS_REST_URL");
     let token = stack().variable("UPSTASH_REDIS_REST_TOKEN");
-    let http = Http::new(&url.parse().unwrap(), None).unwrap();
+    let http = client(&url.parse().unwrap());
     let request = |client: &reqwest::Client| {
         client
             .post(&url)
@@ -221,10 +225,6 @@ async fn a_generation_has_no_expiry_minted_or_opened() {
         raw(json!(["TTL", keys.generation])).await,
         r#"{"result":-1}"#
     );
-}
-
-fn client(base: &reqwest::Url) -> Http {
-    Http::new(base, None).unwrap()
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::core::cache::{Answer, Cache, Receipt};
 use crate::core::error::Fault;
 use crate::core::prompt::Behaviours;
-use crate::core::protocol::Generation;
+use crate::core::protocol::{Generation, MAX_SAFE_INTEGER};
 use crate::core::store::Probe;
 use napi::Env;
 use napi::bindgen_prelude::{Either, Function, Null};
@@ -22,7 +22,6 @@ fn or_null<T>(value: Option<T>) -> OrNull<T> {
 
 /// A generation as JavaScript compares it; null where it is no number (somebody else wrote the key).
 fn number(generation: Option<&Generation>) -> OrNull<f64> {
-    const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
     let number = generation.and_then(|generation| generation.as_str().parse::<u64>().ok());
     or_null(
         number

@@ -2,7 +2,7 @@
 
 use crate::binding::errors::{promise, to_js};
 use crate::binding::instance::Instance;
-use crate::core::config::{DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS};
+use crate::core::config::{DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, is_whole};
 use crate::core::error::Error;
 use napi::bindgen_prelude::{Either, Either3, Function, Null, PromiseRaw};
 use napi::{Env, Unknown};
@@ -105,11 +105,11 @@ fn ttl_of(env: &Env, ttl_seconds: Either3<f64, (), Unknown>) -> napi::Result<u32
         Either3::B(()) => DEFAULT_TTL_SECONDS,
         Either3::C(_) => f64::NAN,
     };
-    if seconds.fract() == 0.0 && (1.0..=MAX_TTL_SECONDS).contains(&seconds) {
+    if is_whole(seconds, 1.0, MAX_TTL_SECONDS) {
         Ok(seconds as u32)
     } else {
-        let rule = "ttlSeconds must be a whole number from 1 to 31536000";
-        Err(refuse(env, rule))
+        let rule = format!("ttlSeconds must be a whole number from 1 to {MAX_TTL_SECONDS}");
+        Err(refuse(env, &rule))
     }
 }
 

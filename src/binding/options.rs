@@ -32,8 +32,8 @@ pub struct CacheOptions<'env> {
     /// Path of a file with one row as JSON (`{ id, title, updated_at, payload }`): the source where Supabase is not
     /// configured. Environment: `SYSTEM_PROMPT_FILE`.
     pub prompt_file: Option<String>,
-    /// Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either. Has the second half of `sourceTimeoutMs`; the source then has the first.
-    /// What it gives is served, and never stored.
+    /// Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either.
+    /// Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and never stored.
     #[napi(
         ts_type = "() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>"
     )]

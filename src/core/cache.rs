@@ -5,6 +5,7 @@
 //! else is ever stored. An invalidation opens a new generation, here (the epoch) and in the store.
 
 use crate::core::clock::Clock;
+use crate::core::config::Limits;
 use crate::core::error::{Error, Fault};
 use crate::core::flight::Flights;
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
@@ -87,10 +88,7 @@ pub struct Parts {
     pub source: Option<Arc<dyn Source>>,
     pub legacy: Option<Arc<dyn LegacySource>>,
     pub clock: Arc<dyn Clock>,
-    pub ttl_seconds: u32,
-    pub max_staleness: Duration,
-    pub redis_timeout: Duration,
-    pub source_timeout: Duration,
+    pub limits: Limits,
 }
 
 pub struct Cache {
@@ -123,7 +121,7 @@ impl Cache {
     pub fn new(parts: Parts, logger: Logger) -> Arc<Self> {
         let store = parts.store.clone().map(|store| store as Arc<dyn KeyValue>);
         Arc::new(Cache {
-            values: Values::new(store, parts.redis_timeout),
+            values: Values::new(store, parts.limits.redis_timeout),
             parts,
             stats: Stats::default(),
             flights: Flights::default(),
@@ -140,7 +138,7 @@ impl Cache {
         let boarding = self.flights.board(
             self.parts.clock.monotonic(),
             self.epoch.load(Ordering::SeqCst),
-            self.parts.max_staleness,
+            self.parts.limits.max_staleness,
             || {
                 let cache = self.clone();
                 async move { Arc::new(cache.load().await) }
@@ -250,7 +248,7 @@ impl Cache {
     }
 
     fn redis_deadline(&self) -> Deadline {
-        Deadline::after(self.parts.redis_timeout)
+        Deadline::after(self.parts.limits.redis_timeout)
     }
 
     /// One flight, tier by tier.
@@ -260,7 +258,7 @@ impl Cache {
             Asked::Miss(fence) => Some(fence),
             Asked::NoAnswer => None,
         };
-        let deadline = Deadline::after(self.parts.source_timeout);
+        let deadline = Deadline::after(self.parts.limits.source_timeout);
         let Some(entry) = self.ask_source(fence.is_some()).await else {
             return self.last_resort(deadline, fence).await;
         };
@@ -275,13 +273,10 @@ impl Cache {
     }
 
     async fn ask_store(&self) -> Asked {
-        let Some(store) = &self.parts.store else {
+        let Some(store) = self.trusted_store() else {
             return Asked::NoAnswer;
         };
-        if self.pending.is_owed() {
-            return Asked::NoAnswer;
-        }
-        match self.look_up(store.as_ref()).await {
+        match self.look_up(store).await {
             Ok(asked) => {
                 self.journal.store_answered();
                 asked
@@ -292,6 +287,12 @@ impl Cache {
                 Asked::NoAnswer
             }
         }
+    }
+
+    /// The store, unless an invalidation is owed to it: it may not have seen that the fence is down.
+    fn trusted_store(&self) -> Option<&dyn SharedStore> {
+        let store = self.parts.store.as_deref()?;
+        (!self.pending.is_owed()).then_some(store)
     }
 
     async fn look_up(&self, store: &dyn SharedStore) -> Result<Asked, Fault> {
@@ -325,7 +326,8 @@ impl Cache {
     async fn ask_source(&self, missed: bool) -> Option<Entry> {
         let source = self.parts.source.as_ref()?;
         // Half of the time where a legacy source waits, so that a source that hangs leaves the other half to it.
-        let budget = self.parts.source_timeout / if self.parts.legacy.is_some() { 2 } else { 1 };
+        let budget =
+            self.parts.limits.source_timeout / if self.parts.legacy.is_some() { 2 } else { 1 };
         self.stats.source_reads.increment();
         let row = match source.load(Deadline::after(budget)).await {
             Ok(row) => row,
@@ -395,15 +397,11 @@ impl Cache {
     }
 
     async fn fill(self: Arc<Self>, entry: Entry, fence: Generation) {
-        let Some(store) = &self.parts.store else {
+        let Some(store) = self.trusted_store() else {
             return;
         };
-        // The store may not have seen that the fence is down.
-        if self.pending.is_owed() {
-            return;
-        }
         let record = record(&entry, &fence);
-        let ttl_seconds = self.parts.ttl_seconds;
+        let ttl_seconds = self.parts.limits.ttl_seconds;
         match store
             .fill(self.redis_deadline(), &fence, &record, ttl_seconds)
             .await
@@ -414,7 +412,6 @@ impl Cache {
             }
             Ok(Fill::Refused) => {
                 self.stats.fills_refused.increment();
-                self.journal.filled();
                 self.journal.fill_refused();
             }
             Err(fault) => {

@@ -4,7 +4,7 @@
 //! switches its tier off and is said once in the log, because a chat must start all the same.
 
 use crate::core::error::Error;
-use crate::core::log::{Level, THRESHOLDS, Threshold};
+use crate::core::log::{THRESHOLDS, Threshold};
 use reqwest::Url;
 use std::fmt;
 use std::net::IpAddr;
@@ -69,10 +69,20 @@ pub struct Options {
 }
 
 /// Where a tier is, or in one line why it is off.
-#[derive(Clone, PartialEq)]
 pub enum Place {
     At { url: Url, token: String },
     Nowhere { reason: String },
+}
+
+/// How long things may last.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Until a stored value expires.
+    pub ttl_seconds: u32,
+    /// How long a flight may be joined. Later also the lease of a near entry.
+    pub max_staleness: Duration,
+    pub redis_timeout: Duration,
+    pub source_timeout: Duration,
 }
 
 /// Everything a cache needs to know, checked.
@@ -82,11 +92,7 @@ pub struct Settings {
     pub prompt_file: Option<PathBuf>,
     pub fallback_prompt: Option<String>,
     pub key_prefix: String,
-    pub ttl_seconds: u32,
-    /// How long a flight may be joined. Later also the lease of a near entry.
-    pub max_staleness: Duration,
-    pub redis_timeout: Duration,
-    pub source_timeout: Duration,
+    pub limits: Limits,
     pub threshold: Threshold,
     pub extra_roots: Option<PathBuf>,
 }
@@ -94,14 +100,17 @@ pub struct Settings {
 impl Options {
     /// Checks every option by itself; the first wrong one is the error.
     pub fn validate(&self) -> Result<(), Error> {
+        self.key_prefix()?;
+        self.threshold()?;
         self.limits()?;
-        for (option, url) in [
-            ("upstashUrl", &self.upstash_url),
-            ("supabaseUrl", &self.supabase_url),
+        for (names, url) in [
+            (UPSTASH_URL, &self.upstash_url),
+            (SUPABASE_URL, &self.supabase_url),
         ] {
             if let Some(url) = url.as_deref().map(str::trim).filter(|url| !url.is_empty()) {
                 // The value is left out of the message: a URL may carry a password.
-                parse_url(url).map_err(|rule| Error::config_invalid(option, "not usable", rule))?;
+                parse_url(url)
+                    .map_err(|rule| Error::config_invalid(names.option, "not usable", rule))?;
             }
         }
         if self.fallback_prompt.as_deref() == Some("") {
@@ -114,34 +123,34 @@ impl Options {
         Ok(())
     }
 
-    fn limits(&self) -> Result<Limits, Error> {
+    fn key_prefix(&self) -> Result<String, Error> {
         let prefix = self.key_prefix.as_deref().unwrap_or(DEFAULT_KEY_PREFIX);
-        if prefix.is_empty()
-            || prefix.len() > MAX_KEY_PREFIX_BYTES
-            || !prefix
+        if (1..=MAX_KEY_PREFIX_BYTES).contains(&prefix.len())
+            && prefix
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte))
         {
-            let rule = format!(
-                "must be 1 to {MAX_KEY_PREFIX_BYTES} of the characters A-Z a-z 0-9 : _ . -"
-            );
-            return Err(Error::config_invalid("keyPrefix", &quoted(prefix), &rule));
+            return Ok(prefix.to_owned());
         }
+        let rule =
+            format!("must be 1 to {MAX_KEY_PREFIX_BYTES} of the characters A-Z a-z 0-9 : _ . -");
+        Err(Error::config_invalid("keyPrefix", &quoted(prefix), &rule))
+    }
+
+    fn threshold(&self) -> Result<Threshold, Error> {
         let level = self.log_level.as_deref().unwrap_or("info");
-        let threshold = THRESHOLDS
-            .iter()
-            .find(|(name, _)| *name == level)
-            .ok_or_else(|| {
-                let names = THRESHOLDS.map(|(name, _)| name).join(", ");
-                Error::config_invalid(
-                    "logLevel",
-                    &quoted(level),
-                    &format!("must be one of {names}"),
-                )
-            })?;
+        let known = THRESHOLDS.iter().find(|(name, _)| *name == level);
+        known.map(|(_, threshold)| *threshold).ok_or_else(|| {
+            let rule = format!(
+                "must be one of {}",
+                THRESHOLDS.map(|(name, _)| name).join(", ")
+            );
+            Error::config_invalid("logLevel", &quoted(level), &rule)
+        })
+    }
+
+    fn limits(&self) -> Result<Limits, Error> {
         Ok(Limits {
-            key_prefix: prefix.to_owned(),
-            threshold: threshold.1,
             ttl_seconds: whole(
                 "ttlSeconds",
                 self.ttl_seconds,
@@ -173,7 +182,6 @@ impl Options {
     /// Puts options and environment together, option before variable, key by key. `variable` looks up the environment.
     pub fn resolve(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Error> {
         self.validate()?;
-        let limits = self.limits()?;
         let either = |option: &Option<String>, name: &str| {
             option
                 .clone()
@@ -217,27 +225,14 @@ impl Options {
             ),
             prompt_file: either(&self.prompt_file, "SYSTEM_PROMPT_FILE").map(PathBuf::from),
             fallback_prompt,
-            key_prefix: limits.key_prefix,
-            ttl_seconds: limits.ttl_seconds,
-            max_staleness: limits.max_staleness,
-            redis_timeout: limits.redis_timeout,
-            source_timeout: limits.source_timeout,
-            threshold: limits.threshold,
+            key_prefix: self.key_prefix()?,
+            limits: self.limits()?,
+            threshold: self.threshold()?,
             extra_roots: variable("NODE_EXTRA_CA_CERTS")
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
         })
     }
-}
-
-/// The options that are numbers or names.
-struct Limits {
-    key_prefix: String,
-    threshold: Option<Level>,
-    ttl_seconds: u32,
-    max_staleness: Duration,
-    redis_timeout: Duration,
-    source_timeout: Duration,
 }
 
 fn millis(option: &str, value: Option<f64>, default: f64, least: f64) -> Result<Duration, Error> {
@@ -253,7 +248,7 @@ fn whole(
     most: f64,
 ) -> Result<f64, Error> {
     let value = value.unwrap_or(default);
-    if value.fract() == 0.0 && (least..=most).contains(&value) {
+    if is_whole(value, least, most) {
         Ok(value)
     } else {
         let rule = format!("must be a whole number from {least} to {most}");
@@ -263,6 +258,11 @@ fn whole(
             &rule,
         ))
     }
+}
+
+/// Whether a number from JavaScript is a whole one within these bounds; NaN is not.
+pub fn is_whole(value: f64, least: f64, most: f64) -> bool {
+    value.fract() == 0.0 && (least..=most).contains(&value)
 }
 
 fn as_javascript_shows(number: f64) -> String {
@@ -359,7 +359,10 @@ mod tests {
             max_staleness_ms: Some(0.0),
             ..Options::default()
         };
-        assert_eq!(resolved(never_stale, &[]).max_staleness, Duration::ZERO);
+        assert_eq!(
+            resolved(never_stale, &[]).limits.max_staleness,
+            Duration::ZERO
+        );
     }
 
     #[test]

@@ -58,20 +58,13 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// A client for one server.
-#[derive(Clone)]
-pub struct Http {
-    pooled: reqwest::Client,
-    /// Keeps no connection. For the second attempt: the pool may hold more than one that the peer has closed.
-    fresh: reqwest::Client,
-    /// Caps the open sockets.
-    permits: Arc<Semaphore>,
-}
+/// Whom to trust: the bundled roots and those of the environment. Made once for all clients of a cache.
+pub struct Trust(ClientConfig);
 
-impl Http {
-    /// For the server at `url`. `extra_roots` is a PEM file of further certificate authorities (Node's
-    /// `NODE_EXTRA_CA_CERTS`); one that cannot be read is left out, as Node does.
-    pub fn new(url: &Url, extra_roots: Option<&Path>) -> Result<Self, Fault> {
+impl Trust {
+    /// `extra_roots` is a PEM file of further certificate authorities (Node's `NODE_EXTRA_CA_CERTS`); one that cannot be
+    /// read is left out, as Node does.
+    pub fn new(extra_roots: Option<&Path>) -> Result<Self, Fault> {
         let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         if let Some(path) = extra_roots
             && let Ok(certificates) = CertificateDer::pem_file_iter(path)
@@ -84,9 +77,25 @@ impl Http {
             .map_err(|_| Fault::Unreachable)?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        Ok(Trust(tls))
+    }
+}
+
+/// A client for one server.
+pub struct Http {
+    pooled: reqwest::Client,
+    /// Keeps no connection. For the second attempt: the pool may hold more than one that the peer has closed.
+    fresh: reqwest::Client,
+    /// Caps the open sockets.
+    permits: Semaphore,
+}
+
+impl Http {
+    /// For the server at `url`.
+    pub fn new(url: &Url, trust: &Trust) -> Result<Self, Fault> {
         let client = |idle_connections: usize| {
             let mut builder = reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
+                .tls_backend_preconfigured(trust.0.clone())
                 .redirect(redirect::Policy::none())
                 .pool_idle_timeout(POOL_IDLE)
                 .pool_max_idle_per_host(idle_connections)
@@ -100,7 +109,7 @@ impl Http {
         Ok(Http {
             pooled: client(MAX_SOCKETS)?,
             fresh: client(0)?,
-            permits: Arc::new(Semaphore::new(MAX_SOCKETS)),
+            permits: Semaphore::new(MAX_SOCKETS),
         })
     }
 

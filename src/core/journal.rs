@@ -7,7 +7,7 @@ use crate::core::protocol::MissReason;
 use crate::core::source::Row;
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What has a state that is told when it changes.
 #[derive(Clone, Copy)]
@@ -49,9 +49,7 @@ impl Journal {
 
     /// The store served the value: whatever stood in before is over.
     pub fn hit(&self) {
-        for subject in [Subject::Row, Subject::Legacy, Subject::StandIn] {
-            self.update(subject, None);
-        }
+        self.quiet(&[Subject::Row, Subject::Legacy, Subject::StandIn]);
         self.logger.tell(Event::Hit);
     }
 
@@ -72,10 +70,12 @@ impl Journal {
     }
 
     pub fn filled(&self) {
-        self.update(Subject::Fill, None);
+        self.quiet(&[Subject::Fill]);
     }
 
+    /// The store answered, and had every right to refuse.
     pub fn fill_refused(&self) {
+        self.filled();
         self.logger.tell(Event::FillRefused);
     }
 
@@ -99,9 +99,7 @@ impl Journal {
 
     /// `missed`: the store answered and had nothing, so that even the same row is news.
     pub fn loaded(&self, source: &str, title: Option<&str>, row: &Row, missed: bool) {
-        for subject in [Subject::Legacy, Subject::StandIn] {
-            self.update(subject, None);
-        }
+        self.quiet(&[Subject::Legacy, Subject::StandIn]);
         let changed = self.update(Subject::Row, Some(&format!("{:x}", fingerprint(row))));
         let fresh = missed || changed;
         self.logger.tell(Event::Loaded {
@@ -124,7 +122,7 @@ impl Journal {
     }
 
     pub fn legacy_loaded(&self) {
-        self.update(Subject::Legacy, None);
+        self.quiet(&[Subject::Legacy]);
         let fresh = self.update(Subject::StandIn, Some("legacy"));
         self.logger.tell(Event::LegacyLoaded { fresh });
     }
@@ -149,14 +147,25 @@ impl Journal {
 
     /// Notes the state of a subject; whether it is another than before.
     fn update(&self, subject: Subject, state: Option<&str>) -> bool {
-        // A panic under this lock leaves whole strings behind.
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = &mut states[subject as usize];
+        let last = &mut self.states()[subject as usize];
         if last.as_deref() == state {
             return false;
         }
         *last = state.map(str::to_owned);
         true
+    }
+
+    /// Forgets what was told about these.
+    fn quiet(&self, subjects: &[Subject]) {
+        let mut states = self.states();
+        for &subject in subjects {
+            states[subject as usize] = None;
+        }
+    }
+
+    fn states(&self) -> MutexGuard<'_, [Option<String>; Subject::COUNT]> {
+        // A panic under this lock leaves whole strings behind.
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

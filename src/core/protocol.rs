@@ -46,7 +46,6 @@ impl Generation {
 
     /// A JSON number where it is one that JavaScript holds exactly, the text otherwise.
     fn to_json(&self) -> Value {
-        const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
         match self.0.parse::<u64>() {
             Ok(number) if number <= MAX_SAFE_INTEGER && number.to_string() == self.0 => {
                 number.into()
@@ -83,6 +82,9 @@ pub struct Entry {
     /// What the resource wants to keep with the content. Never holds one of [`RESERVED`].
     pub attributes: Map<String, Value>,
 }
+
+/// The largest integer that JavaScript holds exactly.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// The last millisecond that a JavaScript date can hold.
 const MAX_DATE_MS: u64 = 8_640_000_000_000_000;
@@ -198,7 +200,7 @@ pub fn record(entry: &Entry, generation: &Generation) -> Record {
 pub fn next_generation(current: Option<&str>, now_ms: u64) -> Generation {
     let counted = current
         .and_then(|text| text.parse::<u64>().ok())
-        .filter(|&number| number < 1 << 53)
+        .filter(|&number| number <= MAX_SAFE_INTEGER)
         .map_or(0, |number| number + 1);
     Generation::new(counted.max(now_ms).to_string())
 }

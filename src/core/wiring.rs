@@ -4,7 +4,7 @@ use crate::core::cache::{Cache, Parts, SharedStore};
 use crate::core::clock::SystemClock;
 use crate::core::config::{Place, Settings};
 use crate::core::error::{Error, ErrorCode};
-use crate::core::http::Http;
+use crate::core::http::{Http, Trust};
 use crate::core::log::{Event, LogSink, Logger};
 use crate::core::prompt::{COLUMNS, SystemPrompt, TABLE};
 use crate::core::protocol::Keys;
@@ -23,13 +23,13 @@ pub fn wire(
 ) -> Result<Arc<Cache>, Error> {
     let resource = Arc::new(SystemPrompt::new(settings.fallback_prompt));
     let logger = Logger::new(settings.threshold, sink, resource.clone());
-    let client_for = |url: &Url| {
-        Http::new(url, settings.extra_roots.as_deref()).map_err(|fault| Error {
-            code: ErrorCode::ConfigInvalid,
-            message: "no HTTP client could be made; check HTTPS_PROXY".into(),
-            fault: Some(fault),
-        })
+    let unusable = |fault| Error {
+        code: ErrorCode::ConfigInvalid,
+        message: "no HTTP client could be made; check HTTPS_PROXY".into(),
+        fault: Some(fault),
     };
+    let trust = Trust::new(settings.extra_roots.as_deref()).map_err(unusable)?;
+    let client_for = |url: &Url| Http::new(url, &trust).map_err(unusable);
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
             let keys = Keys::under(&settings.key_prefix);
@@ -57,10 +57,7 @@ pub fn wire(
         source,
         legacy,
         clock: Arc::new(SystemClock::default()),
-        ttl_seconds: settings.ttl_seconds,
-        max_staleness: settings.max_staleness,
-        redis_timeout: settings.redis_timeout,
-        source_timeout: settings.source_timeout,
+        limits: settings.limits,
     };
     Ok(Cache::new(parts, logger))
 }

@@ -76,6 +76,7 @@ fn rows(body: &[u8]) -> Result<Option<Row>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::http::Trust;
 
     #[test]
     fn the_active_row_is_asked_for_wherever_the_base_ends() {
@@ -87,7 +88,7 @@ mod tests {
             "https://x.supabase.co/rest/v1/",
         ] {
             let source = Supabase::new(
-                Http::new(&base.parse().unwrap(), None).unwrap(),
+                Http::new(&base.parse().unwrap(), &Trust::new(None).unwrap()).unwrap(),
                 &base.parse().unwrap(),
                 "key".into(),
                 "t",
