@@ -7,17 +7,19 @@ mod common;
 
 use async_trait::async_trait;
 use common::{HandClock, Lines, Scene, ScriptedSource, held, prompt, row, until};
-use grove_shared_cache::core::cache::{Answer, Cache, Parts, Tier};
+use grove_shared_cache::core::answer::{Answer, Tier};
+use grove_shared_cache::core::cache::{Cache, Parts};
 use grove_shared_cache::core::clock::Clock;
 use grove_shared_cache::core::config::Limits;
 use grove_shared_cache::core::error::{ErrorCode, Fault};
 use grove_shared_cache::core::http::Deadline;
 use grove_shared_cache::core::log::{Level, Logger};
 use grove_shared_cache::core::prompt::{DEFAULT_FALLBACK, SystemPrompt};
-use grove_shared_cache::core::protocol::{Generation, Keys, Record, Snapshot};
+use grove_shared_cache::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
+use grove_shared_cache::core::rules::Rules;
 use grove_shared_cache::core::source::LegacySource;
 use grove_shared_cache::core::store::memory::Memory;
-use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Store};
+use grove_shared_cache::core::store::{Commit, Fill, KeyValue, Probe, Store};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,18 +81,33 @@ fn instance(
         down: down.clone(),
     };
     let parts = Parts {
+        id: "test".into(),
         resource,
         store: Some(Arc::new(store)),
+        channel: None,
         source: Some(source),
         legacy,
         clock: clock.clone(),
         limits: LIMITS,
+        rules: Rules::ALL_KEPT,
     };
     Cache::new(parts, logger)
 }
 
+/// A second instance over the same store and source.
+fn other_instance(world: &World) -> Arc<Cache> {
+    instance(
+        &world.store,
+        &world.down,
+        &world.clock,
+        &world.lines,
+        world.source.clone(),
+        None,
+    )
+}
+
 impl World {
-    async fn read(&self) -> Arc<Answer> {
+    async fn read(&self) -> Answer {
         // A read that hangs is a failed test, not a hung one.
         let read = tokio::time::timeout(Duration::from_secs(10), self.cache.fetch());
         read.await.expect("a read ends")
@@ -107,8 +124,16 @@ impl World {
     }
 }
 
+impl World {
+    /// A read that comes after the lease of the one before.
+    async fn later_read(&self) -> Answer {
+        self.clock.advance(LIMITS.max_staleness);
+        self.read().await
+    }
+}
+
 /// A read that goes on while the test does something else.
-fn begin_read(cache: &Arc<Cache>) -> JoinHandle<Arc<Answer>> {
+fn begin_read(cache: &Arc<Cache>) -> JoinHandle<Answer> {
     let cache = cache.clone();
     tokio::spawn(async move { cache.fetch().await })
 }
@@ -137,6 +162,18 @@ impl Store for Switched {
     async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
         self.up()?.read(deadline).await
     }
+    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
+        self.up()?.marks(deadline).await
+    }
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
+        self.up()?.remaining(deadline).await
+    }
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
+        self.up()?.claim(deadline, term).await
+    }
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
+        self.up()?.release(deadline).await
+    }
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
         self.up()?.mint(deadline, now_ms).await
     }
@@ -149,8 +186,19 @@ impl Store for Switched {
     ) -> Result<Fill, Fault> {
         self.up()?.fill(deadline, fence, record, ttl).await
     }
-    async fn invalidate(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
-        self.up()?.invalidate(deadline, now_ms).await
+    async fn invalidate(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        term: Duration,
+    ) -> Result<Commit, Fault> {
+        self.up()?.invalidate(deadline, now_ms, term).await
+    }
+    async fn publish(&self, deadline: Deadline, said: &Announcement) -> Result<(), Fault> {
+        self.up()?.publish(deadline, said).await
+    }
+    fn catch_up(&self, said: &Announcement) {
+        self.store.catch_up(said);
     }
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
         self.up()?.probe(deadline).await
@@ -178,15 +226,31 @@ impl Store for ReadOnly {
     async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
         self.0.read(deadline).await
     }
+    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
+        self.0.marks(deadline).await
+    }
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
+        self.0.remaining(deadline).await
+    }
+    async fn claim(&self, _: Deadline, _: Duration) -> Result<bool, Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    async fn release(&self, _: Deadline) -> Result<(), Fault> {
+        Err(Fault::QuotaExceeded)
+    }
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
         self.0.mint(deadline, now_ms).await
     }
     async fn fill(&self, _: Deadline, _: &Generation, _: &Record, _: u32) -> Result<Fill, Fault> {
         Err(Fault::QuotaExceeded)
     }
-    async fn invalidate(&self, _: Deadline, _: u64) -> Result<Generation, Fault> {
+    async fn invalidate(&self, _: Deadline, _: u64, _: Duration) -> Result<Commit, Fault> {
         Err(Fault::QuotaExceeded)
     }
+    async fn publish(&self, _: Deadline, _: &Announcement) -> Result<(), Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    fn catch_up(&self, _: &Announcement) {}
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
         self.0.probe(deadline).await
     }
@@ -222,7 +286,7 @@ async fn what_the_source_gave_is_stored_and_the_next_read_is_a_hit() {
     let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
     let first = world.read().await;
     world.filled(1).await;
-    let second = world.read().await;
+    let second = other_instance(&world).fetch().await;
     assert_eq!((first.tier, second.tier), (Tier::Source, Tier::Redis));
     assert_eq!(*second.entry.content, *prompt("one"));
     assert_eq!(
@@ -236,7 +300,7 @@ async fn what_the_source_gave_is_stored_and_the_next_read_is_a_hit() {
 #[tokio::test]
 async fn a_load_begun_before_an_invalidation_is_not_stored() {
     let (load, release) = held(row("old", T1));
-    let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
+    let world = world(ScriptedSource::of([load, Scene::NoRow]));
     let slow = begin_read(&world.cache);
     world.source.begun.notified().await;
     world.cache.invalidate().await.unwrap();
@@ -250,6 +314,7 @@ async fn a_load_begun_before_an_invalidation_is_not_stored() {
     world.filled(1).await;
     assert_eq!(world.cache.stats.fills_refused.get(), 1);
     assert_eq!(world.stored().await.active, None);
+    world.source.then(Scene::Row(row("new", T2)));
     assert_eq!(*world.read().await.entry.content, *prompt("new"));
 }
 
@@ -257,25 +322,18 @@ async fn a_load_begun_before_an_invalidation_is_not_stored() {
 async fn a_load_of_another_instance_is_fenced_as_well() {
     let (load, release) = held(row("old", T1));
     let world = world(ScriptedSource::of([load]));
-    let other = instance(
-        &world.store,
-        &world.down,
-        &world.clock,
-        &world.lines,
-        world.source.clone(),
-        None,
-    );
+    let other = other_instance(&world);
     let slow = begin_read(&other);
     world.source.begun.notified().await;
-    world.cache.invalidate().await.unwrap();
     world.source.then(Scene::Row(row("new", T2)));
+    world.cache.invalidate().await.unwrap();
     assert_eq!(*world.read().await.entry.content, *prompt("new"));
     world.filled(1).await;
     release.send(()).unwrap();
     slow.await.unwrap();
     until(|| other.stats.fills_refused.get() == 1).await;
     assert_eq!(
-        *world.read().await.entry.content,
+        *world.later_read().await.entry.content,
         *prompt("new"),
         "the old prompt is not back"
     );
@@ -284,15 +342,22 @@ async fn a_load_of_another_instance_is_fenced_as_well() {
 #[tokio::test]
 async fn a_read_that_begins_after_an_invalidation_does_not_join_an_earlier_load() {
     let (load, release) = held(row("old", T1));
-    let world = world(ScriptedSource::of([load, Scene::Row(row("new", T2))]));
+    let new = || Scene::Row(row("new", T2));
+    let world = world(ScriptedSource::of([load, new(), new()]));
     let early = begin_read(&world.cache);
     world.source.begun.notified().await;
     // Not awaited: the epoch ends with the call.
     let invalidation = world.cache.invalidate();
     assert_eq!(*world.read().await.entry.content, *prompt("new"));
     invalidation.await.unwrap();
+    world.clock.advance(Duration::from_millis(1));
+    world.source.then(Scene::Row(row("new", T2)));
     release.send(()).unwrap();
-    early.await.unwrap();
+    assert_eq!(
+        *early.await.unwrap().entry.content,
+        *prompt("new"),
+        "an older answer is not delivered after a newer one"
+    );
 }
 
 #[tokio::test]
@@ -381,14 +446,14 @@ async fn without_the_store_the_source_is_read_and_the_outage_is_told_once() {
     let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
     world.down.store(true, Ordering::SeqCst);
     for _ in 0..3 {
-        let answer = world.read().await;
+        let answer = world.later_read().await;
         assert_eq!(
             (answer.tier, answer.generation.is_none()),
             (Tier::Source, true)
         );
     }
     world.down.store(false, Ordering::SeqCst);
-    world.read().await;
+    world.later_read().await;
     assert_eq!(
         world.lines.at_least(Level::Info),
         [
@@ -505,10 +570,10 @@ async fn an_invalidation_that_is_owed_goes_through_by_itself() {
     // Time is paused, so this takes none.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!world.cache.invalidation_pending());
-    assert_eq!(world.stored().await.active, None);
+    assert_eq!(world.stored().await.active, Some(prompt("new")));
     assert_eq!(*world.read().await.entry.content, *prompt("new"));
     world.filled(2).await;
-    assert_eq!(world.read().await.tier, Tier::Redis);
+    assert_eq!(world.later_read().await.tier, Tier::Redis);
     assert_eq!(
         world.lines.at_least(Level::Error),
         [
@@ -572,7 +637,11 @@ async fn an_invalidation_opens_a_larger_generation_even_if_the_clock_went_back()
     let ahead = Generation::new((world.clock.wall_ms() + 60_000).to_string());
     world
         .store
-        .invalidate(deadline(), world.clock.wall_ms() + 60_000)
+        .invalidate(
+            deadline(),
+            world.clock.wall_ms() + 60_000,
+            Duration::from_secs(1),
+        )
         .await
         .unwrap();
     let receipt = world.cache.invalidate().await.unwrap();
@@ -608,7 +677,7 @@ async fn a_state_that_comes_back_is_told_again() {
     world.lines.take();
 
     world.store.flush();
-    world.read().await;
+    world.later_read().await;
     let warned = world.lines.at_least(Level::Warn);
     assert_eq!(
         warned,
@@ -623,6 +692,9 @@ async fn a_store_that_can_be_read_and_not_filled_is_told_once() {
     let lines = Arc::new(Lines::default());
     let resource = Arc::new(SystemPrompt::new(None));
     let parts = Parts {
+        id: "test".into(),
+        channel: None,
+        rules: Rules::ALL_KEPT,
         resource: resource.clone(),
         store: Some(Arc::new(ReadOnly(Memory::new(
             clock.clone(),
@@ -664,10 +736,14 @@ async fn a_read_tells_its_hit_at_debug_level_only() {
     world.filled(1).await;
     world.lines.take();
     world.read().await;
+    world.later_read().await;
     assert_eq!(world.lines.at_least(Level::Info), [""; 0]);
     assert_eq!(
         world.lines.at_least(Level::Debug),
-        ["[SystemPrompt] Cache hit (Redis)"]
+        [
+            "[SystemPrompt] Cache hit (memory)",
+            "[SystemPrompt] Cache hit (Redis)"
+        ]
     );
 }
 
@@ -679,8 +755,6 @@ async fn an_expired_value_is_loaded_again() {
     ]));
     world.read().await;
     world.filled(1).await;
-    world.clock.advance(Duration::from_secs(299));
-    assert_eq!(*world.read().await.entry.content, *prompt("one"));
-    world.clock.advance(Duration::from_secs(1));
+    world.clock.advance(Duration::from_secs(300));
     assert_eq!(*world.read().await.entry.content, *prompt("two"));
 }

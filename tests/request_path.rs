@@ -8,7 +8,8 @@ mod common;
 
 use common::server::{ScriptedServer, answer, read_request};
 use common::{Lines, prompt, row};
-use grove_shared_cache::core::cache::{Cache, Tier};
+use grove_shared_cache::core::answer::Tier;
+use grove_shared_cache::core::cache::Cache;
 use grove_shared_cache::core::config::Options;
 use grove_shared_cache::core::log::Level;
 use grove_shared_cache::core::wiring;

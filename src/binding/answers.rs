@@ -1,6 +1,7 @@
 //! What JavaScript receives.
 
-use crate::core::cache::{Answer, Cache, Receipt};
+use crate::core::answer::{Answer, Receipt};
+use crate::core::cache::Cache;
 use crate::core::error::Fault;
 use crate::core::prompt::Behaviours;
 use crate::core::protocol::{Generation, MAX_SAFE_INTEGER};
@@ -58,7 +59,8 @@ pub struct SystemPromptConfig {
     /// The store's generation that it was read or filled under; null where the store was not asked or did not answer.
     #[napi(ts_type = "number | null")]
     pub generation: OrNull<f64>,
-    /// The tier that answered this read. `fallback` stands for `legacySource` too. `memory` and `stale` are for later versions.
+    /// The tier that answered this read: `memory` is this process, under a lease; `redis` gave it or confirmed it; `stale` is
+    /// the last known prompt while neither Redis nor the source answers; `fallback` stands for `legacySource` too.
     #[napi(ts_type = "'memory' | 'redis' | 'source' | 'stale' | 'fallback'")]
     pub tier: String,
 }
@@ -94,6 +96,8 @@ pub struct RedisStatus {
     /// Whether an invalidation made here did not reach Redis yet. It is tried again until it does; meanwhile this instance
     /// reads from the source.
     pub invalidation_pending: bool,
+    /// Whether the push stream is open. It is opened by the first read; without it a change is seen when a lease ends.
+    pub push_connected: bool,
     /// Why it did not answer, in one word: `timeout`, `unreachable`, `interrupted`, `unauthorized`, `quota`, `redirected`,
     /// `status`, `rejected`, `too-large`, `malformed`. Null if it did, or is not configured.
     #[napi(ts_type = "string | null")]
@@ -105,9 +109,11 @@ pub struct RedisStatus {
 pub struct CacheStats {
     /// Reads that began.
     pub reads: f64,
+    /// Reads served from this process's memory, under a lease.
+    pub memory_hits: f64,
     /// Reads that shared a load which another one had begun.
     pub joined: f64,
-    /// Loads that the store answered.
+    /// Loads that the store answered with the prompt, or by confirming the one in memory.
     pub hits: f64,
     /// Loads for which the store had nothing usable.
     pub misses: f64,
@@ -119,6 +125,8 @@ pub struct CacheStats {
     pub source_reads: f64,
     /// Requests that the source did not answer.
     pub source_faults: f64,
+    /// Loads answered by the last known prompt, because neither Redis nor the source answered.
+    pub stale: f64,
     /// Loads that `legacySource` or the fallback prompt answered.
     pub fallbacks: f64,
     /// Prompts written to the store.
@@ -129,6 +137,14 @@ pub struct CacheStats {
     pub invalidations: f64,
     /// Invalidations that did not reach the store.
     pub invalidations_failed: f64,
+    /// Invalidations made here that the other instances could not be told of; they find out when their leases end.
+    pub publishes_failed: f64,
+    /// Announcements of invalidations that arrived.
+    pub pushes: f64,
+    /// How often the push stream was opened.
+    pub push_connects: f64,
+    /// Loads begun because the stored prompt was gone or about to expire.
+    pub refreshes: f64,
 }
 
 /// Everything `GET /api/debug/system-prompt` shows.
@@ -238,6 +254,7 @@ fn redis(cache: &Cache, answer: &Answer, probe: Option<Result<Probe, Fault>>) ->
         ),
         generation: number(answer.generation.as_ref()),
         invalidation_pending: cache.invalidation_pending(),
+        push_connected: cache.push_connected(),
         error: or_null(fault.map(|fault| fault.class().to_owned())),
     }
 }
@@ -246,6 +263,7 @@ pub fn stats(cache: &Cache) -> CacheStats {
     let stats = &cache.stats;
     CacheStats {
         reads: stats.reads.get() as f64,
+        memory_hits: stats.memory_hits.get() as f64,
         joined: stats.joined.get() as f64,
         hits: stats.hits.get() as f64,
         misses: stats.misses.get() as f64,
@@ -253,10 +271,15 @@ pub fn stats(cache: &Cache) -> CacheStats {
         store_faults: stats.store_faults.get() as f64,
         source_reads: stats.source_reads.get() as f64,
         source_faults: stats.source_faults.get() as f64,
+        stale: stats.stale.get() as f64,
         fallbacks: stats.fallbacks.get() as f64,
         fills: stats.fills.get() as f64,
         fills_refused: stats.fills_refused.get() as f64,
         invalidations: stats.invalidations.get() as f64,
         invalidations_failed: stats.invalidations_failed.get() as f64,
+        publishes_failed: stats.publishes_failed.get() as f64,
+        pushes: stats.pushes.get() as f64,
+        push_connects: stats.push_connects.get() as f64,
+        refreshes: stats.refreshes.get() as f64,
     }
 }

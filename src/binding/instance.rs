@@ -5,11 +5,12 @@ use crate::binding::answers;
 use crate::binding::errors::{promise, to_js};
 use crate::binding::options::{self, Given, Refusal};
 use crate::binding::sinks::JsSink;
+use crate::core::answer::Answer;
 use crate::core::cache::Cache;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
 use crate::core::wiring;
-use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw};
+use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw, within_runtime_if_available};
 use napi::{Env, JsString, Unknown};
 use once_cell::unsync::OnceCell;
 use std::cell::{Cell, RefCell};
@@ -106,11 +107,12 @@ impl Instance {
         env: &'env Env,
     ) -> napi::Result<PromiseRaw<'env, JsString<'env>>> {
         let cache = self.cache(env);
-        promise(
-            env,
-            async move { Ok(cache?.fetch().await) },
-            |env, answer| env.create_string(&*answer.entry.content),
-        )
+        if let Some(answer) = at_hand(&cache) {
+            return PromiseRaw::resolve(env, env.create_string(&*answer.entry.content)?);
+        }
+        promise(env, async move { Ok(cache?.ask().await) }, |env, answer| {
+            env.create_string(&*answer.entry.content)
+        })
     }
 
     pub fn fetch_config<'env>(
@@ -118,7 +120,10 @@ impl Instance {
         env: &'env Env,
     ) -> napi::Result<PromiseRaw<'env, answers::SystemPromptConfig>> {
         let cache = self.cache(env);
-        promise(env, async move { Ok(cache?.fetch().await) }, |_, answer| {
+        if let Some(answer) = at_hand(&cache) {
+            return PromiseRaw::resolve(env, answers::config(&answer));
+        }
+        promise(env, async move { Ok(cache?.ask().await) }, |_, answer| {
             Ok(answers::config(&answer))
         })
     }
@@ -163,4 +168,10 @@ impl Instance {
             cache.close();
         }
     }
+}
+
+/// The near cache's answer, on this thread; the renewal that it may begin runs on the others.
+fn at_hand(cache: &Result<Arc<Cache>, Error>) -> Option<Answer> {
+    let cache = cache.as_ref().ok()?;
+    within_runtime_if_available(|| cache.at_hand())
 }

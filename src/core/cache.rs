@@ -1,26 +1,30 @@
 //! The cache: the only file that knows the order of the tiers.
 //!
-//! A read asks the store; on a miss or a fault the source; then the legacy source; then it takes the fallback. What the
-//! source gave is filled into the store under the generation that was read before the source was asked, and nothing
-//! else is ever stored. An invalidation opens a new generation, here (the epoch) and in the store.
+//! A read takes the near value while its lease runs. Else it asks the store, to confirm the near value or for all of it; on a
+//! miss or a fault the source; then it takes the last value known to be good, the legacy source, the fallback. What the
+//! source gave is filled into the store under the generation that was read before the source was asked, and nothing else is
+//! ever stored.
 
+use crate::core::answer::{Answer, Tier};
 use crate::core::clock::Clock;
 use crate::core::config::Limits;
-use crate::core::error::{Error, Fault};
-use crate::core::flight::Flights;
+use crate::core::error::Fault;
+use crate::core::flight::{Boarding, Flights, Landing};
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
-use crate::core::pending::{Attempt, Pending};
+use crate::core::near::{Answered, Near, Origin};
+use crate::core::pending::Pending;
 use crate::core::protocol::{Entry, Generation, MissReason, judge, record};
+use crate::core::push::{Channel, Listener, Supervised};
+use crate::core::rules::{Rule, Rules};
 use crate::core::source::{LegacySource, Source};
 use crate::core::stats::Stats;
 use crate::core::store::{Fill, KeyValue, Probe, Store};
 use crate::core::values::Values;
 use serde_json::{Map, Value};
-use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::time::timeout_at;
 
@@ -41,76 +45,67 @@ pub trait Resource: Narrator {
     fn title<'a>(&self, entry: &'a Entry) -> Option<&'a str>;
 }
 
-/// Which tier an answer came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tier {
-    Redis,
-    Source,
-    /// The legacy source or the fallback: not the truth, and never stored.
-    Fallback,
-}
-
-impl Tier {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Tier::Redis => "redis",
-            Tier::Source => "source",
-            Tier::Fallback => "fallback",
-        }
-    }
-}
-
-/// What a read delivers.
-#[derive(Debug)]
-pub struct Answer {
-    pub entry: Entry,
-    pub tier: Tier,
-    /// The generation that the entry was read or filled under; `None` where no store was asked or none answered.
-    pub generation: Option<Generation>,
-}
-
-/// Proof that an invalidation went through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// `None` without a shared store.
-    pub generation: Option<Generation>,
-    /// Wall-clock milliseconds at which it was acknowledged.
-    pub committed_at_ms: u64,
-}
-
 pub trait SharedStore: Store + KeyValue {}
 impl<T: Store + KeyValue> SharedStore for T {}
 
 /// What a cache is made of.
 pub struct Parts {
+    /// Tells this instance from all others.
+    pub id: String,
     pub resource: Arc<dyn Resource>,
     pub store: Option<Arc<dyn SharedStore>>,
+    /// Where the store's invalidations are announced; `None`: the leases alone tell.
+    pub channel: Option<Arc<dyn Channel>>,
     pub source: Option<Arc<dyn Source>>,
     pub legacy: Option<Arc<dyn LegacySource>>,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
+    pub rules: Rules,
 }
 
 pub struct Cache {
-    parts: Parts,
-    journal: Journal,
+    pub(super) parts: Parts,
+    pub(super) journal: Journal,
     pub stats: Stats,
     pub values: Values,
-    flights: Flights<Arc<Answer>>,
-    /// Bumped by each invalidation of this instance, at the call and at the acknowledgement: a flight of an earlier epoch
-    /// is not joined.
-    epoch: AtomicU64,
-    pending: Pending,
+    pub(super) near: Near,
+    flights: Flights<Landed>,
+    pub(super) pending: Pending,
+    /// Started by the first load.
+    push: OnceLock<Supervised>,
     closed: AtomicBool,
 }
 
-/// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
-const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
-const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How a flight begins.
+#[derive(Clone)]
+pub(super) enum Begin {
+    /// With the store.
+    Look,
+    /// With the source, to fill the store under this generation; lands when that is done.
+    Refill(Generation),
+}
 
-/// What the store said to a read.
-enum Asked {
-    Hit(Answer),
+/// How a flight ended.
+#[derive(Clone)]
+pub(super) enum Landed {
+    /// The near cache holds what this tier gave, or by now something newer.
+    Held(Tier),
+    /// There was no value to be had.
+    StandIn(Answer),
+}
+
+/// Why the source gave no entry.
+enum Lack {
+    /// It was not configured, or did not answer.
+    NoAnswer,
+    /// It answered that there is none, or one that is none: that is the truth, and what was good before is not.
+    NoValue,
+}
+
+/// What the store said to a flight.
+pub(super) enum Asked {
+    /// It is in the near cache.
+    Hit,
     /// With the fence for the fill.
     Miss(Generation),
     /// No store, or no answer: nothing can be filled.
@@ -122,110 +117,78 @@ impl Cache {
         let store = parts.store.clone().map(|store| store as Arc<dyn KeyValue>);
         Arc::new(Cache {
             values: Values::new(store, parts.limits.redis_timeout),
+            near: Near::new(parts.limits.max_staleness, parts.rules),
             parts,
             stats: Stats::default(),
             flights: Flights::default(),
-            epoch: AtomicU64::new(0),
             pending: Pending::default(),
+            push: OnceLock::new(),
             closed: AtomicBool::new(false),
             journal: Journal::new(logger),
         })
     }
 
     /// The value, always, within the two timeouts.
-    pub async fn fetch(self: &Arc<Self>) -> Arc<Answer> {
+    pub async fn fetch(self: &Arc<Self>) -> Answer {
+        match self.at_hand() {
+            Some(answer) => answer,
+            None => self.ask().await,
+        }
+    }
+
+    /// The value, if it may be served without asking. Inside a tokio runtime only: it may begin the renewal of its lease.
+    pub fn at_hand(self: &Arc<Self>) -> Option<Answer> {
+        let leased = self.near.leased(self.parts.clock.monotonic())?;
         self.stats.reads.increment();
-        let boarding = self.flights.board(
-            self.parts.clock.monotonic(),
-            self.epoch.load(Ordering::SeqCst),
-            self.parts.limits.max_staleness,
-            || {
-                let cache = self.clone();
-                async move { Arc::new(cache.load().await) }
-            },
-        );
+        self.stats.memory_hits.increment();
+        self.journal.memory_hit();
+        if leased.renew {
+            drop(self.board());
+        }
+        Some(Answer::of(leased.held, Tier::Memory))
+    }
+
+    /// The value from further away: joins a flight or begins one.
+    pub async fn ask(self: &Arc<Self>) -> Answer {
+        self.stats.reads.increment();
+        let boarding = self.board();
         if boarding.joined {
             self.stats.joined.increment();
         }
         match boarding.landing.await {
-            Some(answer) => answer,
-            None => Arc::new(self.fallback(None)),
+            Some(Landed::Held(tier)) => match self.near.held() {
+                // Not the flight's own answer, so that nobody is given an older one than another caller was.
+                Some(held) => Answer::of(held, tier),
+                None => self.fallback(None),
+            },
+            Some(Landed::StandIn(answer)) => answer,
+            None => self.fallback(None),
         }
     }
 
-    /// Drops the value everywhere. The epoch is bumped before this returns, so that no read that begins after the call
-    /// joins an older flight. Fails if the shared store did not take it; then it is owed, see [`Pending`].
-    pub fn invalidate(
-        self: &Arc<Self>,
-    ) -> impl Future<Output = Result<Receipt, Error>> + Send + use<> {
-        self.bump_epoch();
-        let cache = self.clone();
-        async move {
-            let Some(store) = &cache.parts.store else {
-                return Ok(cache.invalidated(None));
-            };
-            let attempt = cache.pending.begin();
-            match cache.invalidate_store(store.as_ref(), attempt).await {
-                Ok(generation) => Ok(cache.invalidated(Some(generation))),
-                Err(fault) => {
-                    if cache.pending.fail(attempt) {
-                        tokio::spawn(cache.clone().settle());
-                    }
-                    cache.stats.invalidations_failed.increment();
-                    cache.journal.invalidation_failed(&fault);
-                    Err(Error::store_unavailable(
-                        "invalidate the shared cache",
-                        fault,
-                    ))
-                }
-            }
-        }
-    }
-
-    /// Tries an invalidation that is owed until one went through, or the cache is closed.
-    async fn settle(self: Arc<Self>) {
-        let Some(store) = &self.parts.store else {
-            return;
+    fn board(self: &Arc<Self>) -> Boarding<Landed> {
+        let max_age = if self.parts.rules.keep(Rule::OldFlightsAreNotJoined) {
+            self.parts.limits.max_staleness
+        } else {
+            Duration::MAX
         };
-        let mut pause = FIRST_RETRY_AFTER;
-        loop {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LAST_RETRY_AFTER);
-            if !self.pending.is_owed() || self.closed.load(Ordering::SeqCst) {
-                return;
-            }
-            let attempt = self.pending.begin();
-            match self.invalidate_store(store.as_ref(), attempt).await {
-                Ok(generation) => drop(self.invalidated(Some(generation))),
-                Err(_) => drop(self.pending.fail(attempt)),
-            }
-        }
+        self.take_off(max_age, Begin::Look)
     }
 
-    async fn invalidate_store(
-        &self,
-        store: &dyn SharedStore,
-        attempt: Attempt,
-    ) -> Result<Generation, Fault> {
-        let now_ms = self.parts.clock.wall_ms();
-        let generation = store.invalidate(self.redis_deadline(), now_ms).await?;
-        self.pending.acknowledge(attempt);
-        Ok(generation)
+    /// Begins a flight of its own.
+    pub(super) fn begin(self: &Arc<Self>, begin: Begin) -> Landing<Landed> {
+        self.take_off(Duration::ZERO, begin).landing
     }
 
-    /// An invalidation went through.
-    fn invalidated(&self, generation: Option<Generation>) -> Receipt {
-        self.bump_epoch();
-        self.stats.invalidations.increment();
-        self.journal.invalidated(generation.is_some());
-        Receipt {
-            generation,
-            committed_at_ms: self.parts.clock.wall_ms(),
-        }
+    fn take_off(self: &Arc<Self>, max_age: Duration, begin: Begin) -> Boarding<Landed> {
+        let epoch = self.near.epoch();
+        let now = self.parts.clock.monotonic();
+        self.flights
+            .board(now, epoch, max_age, || self.clone().load(epoch, begin))
     }
 
     /// What a read gives, and how the store is (`None` without one); for people.
-    pub async fn examine(self: &Arc<Self>) -> (Arc<Answer>, Option<Result<Probe, Fault>>) {
+    pub async fn examine(self: &Arc<Self>) -> (Answer, Option<Result<Probe, Fault>>) {
         let probe = async {
             let store = self.parts.store.as_ref()?;
             Some(store.probe(self.redis_deadline()).await)
@@ -233,50 +196,71 @@ impl Cache {
         tokio::join!(self.fetch(), probe)
     }
 
-    /// Whether an invalidation did not reach the store yet: until it has, the store is neither read nor filled.
-    pub fn invalidation_pending(&self) -> bool {
-        self.pending.is_owed()
+    /// Whether the stream of announcements is open.
+    pub fn push_connected(&self) -> bool {
+        self.near.is_push_connected()
     }
 
-    /// Gives up an invalidation that is owed. Everything else ends as it would have.
+    /// Gives up an invalidation that is owed, and the push stream. Everything else ends as it would have.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        if let Some(push) = self.push.get() {
+            push.stop();
+        }
     }
 
-    fn bump_epoch(&self) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
-    fn redis_deadline(&self) -> Deadline {
+    pub(super) fn redis_deadline(&self) -> Deadline {
         Deadline::after(self.parts.limits.redis_timeout)
     }
 
-    /// One flight, tier by tier.
-    async fn load(self: Arc<Self>) -> Answer {
-        let fence = match self.ask_store().await {
-            Asked::Hit(answer) => return answer,
-            Asked::Miss(fence) => Some(fence),
-            Asked::NoAnswer => None,
+    /// Somebody reads: keeps the push stream open, so that the next change is heard of at once.
+    fn listen(self: &Arc<Self>) {
+        let Some(channel) = self.parts.channel.as_ref().filter(|_| !self.is_closed()) else {
+            return;
         };
-        let deadline = Deadline::after(self.parts.limits.source_timeout);
-        let Some(entry) = self.ask_source(fence.is_some()).await else {
-            return self.last_resort(deadline, fence).await;
-        };
-        if let Some(fence) = &fence {
-            tokio::spawn(self.clone().fill(entry.clone(), fence.clone()));
-        }
-        Answer {
-            entry,
-            tier: Tier::Source,
-            generation: fence,
-        }
+        let push = self.push.get_or_init(|| {
+            let listener: Weak<dyn Listener> = Arc::<Cache>::downgrade(self);
+            Supervised::start(channel.clone(), listener, &self.parts.id)
+        });
+        push.want();
     }
 
-    async fn ask_store(&self) -> Asked {
+    /// One flight, tier by tier.
+    async fn load(self: Arc<Self>, epoch: u64, begin: Begin) -> Landed {
+        self.listen();
+        let (fence, fill_first) = match begin {
+            Begin::Refill(fence) => (Some(fence), true),
+            Begin::Look => match self.ask_store(epoch).await {
+                Asked::Hit => return Landed::Held(Tier::Redis),
+                Asked::Miss(fence) => (Some(fence), false),
+                Asked::NoAnswer => (None, false),
+            },
+        };
+        let deadline = Deadline::after(self.parts.limits.source_timeout);
+        let entry = match self.ask_source(epoch, fence.as_ref()).await {
+            Ok(entry) => entry,
+            Err(lack) => return Landed::StandIn(self.stand_in(lack, deadline, fence).await),
+        };
+        if let Some(fence) = fence {
+            let fill = self.clone().fill(entry, fence);
+            if fill_first {
+                fill.await;
+            } else {
+                tokio::spawn(fill);
+            }
+        }
+        Landed::Held(Tier::Source)
+    }
+
+    async fn ask_store(self: &Arc<Self>, epoch: u64) -> Asked {
         let Some(store) = self.trusted_store() else {
             return Asked::NoAnswer;
         };
-        match self.look_up(store).await {
+        match self.look_up(store, epoch).await {
             Ok(asked) => {
                 self.journal.store_answered();
                 asked
@@ -290,57 +274,148 @@ impl Cache {
     }
 
     /// The store, unless an invalidation is owed to it: it may not have seen that the fence is down.
-    fn trusted_store(&self) -> Option<&dyn SharedStore> {
+    pub(super) fn trusted_store(&self) -> Option<&dyn SharedStore> {
         let store = self.parts.store.as_deref()?;
-        (!self.pending.is_owed()).then_some(store)
+        let owed = self.pending.is_owed() && self.parts.rules.keep(Rule::PendingKeepsOffTheStore);
+        (!owed).then_some(store)
     }
 
-    async fn look_up(&self, store: &dyn SharedStore) -> Result<Asked, Fault> {
+    async fn look_up(
+        self: &Arc<Self>,
+        store: &dyn SharedStore,
+        epoch: u64,
+    ) -> Result<Asked, Fault> {
         let deadline = self.redis_deadline();
-        let snapshot = store.read(deadline).await?;
-        match judge(&snapshot) {
-            Ok(entry) => {
-                self.stats.hits.increment();
-                self.journal.hit();
-                Ok(Asked::Hit(Answer {
-                    entry,
-                    tier: Tier::Redis,
-                    generation: snapshot.generation,
-                }))
+        if self.confirm(store, deadline, epoch).await? {
+            if self.check_is_due() {
+                tokio::spawn(self.clone().refresh());
             }
-            Err(reason) => {
-                self.stats.misses.increment();
-                if reason == MissReason::Foreign {
-                    self.stats.foreign.increment();
-                }
-                self.journal.miss(reason);
-                Ok(Asked::Miss(match snapshot.generation {
-                    Some(generation) => generation,
-                    None => store.mint(deadline, self.parts.clock.wall_ms()).await?,
-                }))
-            }
+            return Ok(Asked::Hit);
+        }
+        match self.read_store(store, deadline, epoch).await? {
+            miss @ Asked::Miss(_) => Ok(self.take_turn(store, deadline, epoch, miss).await),
+            asked => Ok(asked),
         }
     }
 
-    /// The entry of the active row. `missed`: the store answered and had none.
-    async fn ask_source(&self, missed: bool) -> Option<Entry> {
-        let source = self.parts.source.as_ref()?;
+    /// Whether the store still has what the near cache holds. Not asked where that is known to have changed.
+    async fn confirm(
+        &self,
+        store: &dyn SharedStore,
+        deadline: Deadline,
+        epoch: u64,
+    ) -> Result<bool, Fault> {
+        let held = self.near.last_known_good();
+        let Some(held) = held.filter(|held| held.generation.is_some()) else {
+            return Ok(false);
+        };
+        let sent_at = self.parts.clock.monotonic();
+        let marks = store.marks(deadline).await?;
+        self.near.saw(marks.generation.as_ref());
+        if !marks.vouch_for(&held.entry, held.generation.as_ref()) {
+            return Ok(false);
+        }
+        Ok(self.hit(Answered {
+            entry: held.entry,
+            generation: held.generation,
+            origin: Origin::Store,
+            sent_at,
+            epoch,
+        }))
+    }
+
+    /// Reads all that the store has.
+    pub(super) async fn read_store(
+        &self,
+        store: &dyn SharedStore,
+        deadline: Deadline,
+        epoch: u64,
+    ) -> Result<Asked, Fault> {
+        let sent_at = self.parts.clock.monotonic();
+        let snapshot = store.read(deadline).await?;
+        self.near.saw(snapshot.generation.as_ref());
+        let reason = match judge(&snapshot) {
+            Ok(entry) => {
+                let answered = Answered {
+                    entry: Arc::new(entry),
+                    generation: snapshot.generation.clone(),
+                    origin: Origin::Store,
+                    sent_at,
+                    epoch,
+                };
+                if self.hit(answered) {
+                    return Ok(Asked::Hit);
+                }
+                MissReason::Older
+            }
+            Err(reason) => reason,
+        };
+        self.stats.misses.increment();
+        if reason == MissReason::Foreign {
+            self.stats.foreign.increment();
+        }
+        self.journal.miss(reason);
+        Ok(Asked::Miss(match snapshot.generation {
+            Some(generation) => generation,
+            None => store.mint(deadline, self.parts.clock.wall_ms()).await?,
+        }))
+    }
+
+    /// The store served or confirmed a value; false if it is older than the one held.
+    fn hit(&self, answered: Answered) -> bool {
+        let accepted = self.near.accept(answered, self.parts.clock.monotonic());
+        if accepted {
+            self.stats.hits.increment();
+            self.journal.hit();
+        }
+        accepted
+    }
+
+    /// The entry of the active row, once it is in the near cache.
+    async fn ask_source(&self, epoch: u64, fence: Option<&Generation>) -> Result<Arc<Entry>, Lack> {
+        let source = self.parts.source.as_deref().ok_or(Lack::NoAnswer)?;
         // Half of the time where a legacy source waits, so that a source that hangs leaves the other half to it.
         let budget =
             self.parts.limits.source_timeout / if self.parts.legacy.is_some() { 2 } else { 1 };
+        let deadline = Deadline::after(budget);
+        loop {
+            let sent_at = self.parts.clock.monotonic();
+            let missed = fence.is_some();
+            let entry = Arc::new(self.load_row(source, deadline, missed).await?);
+            let answered = Answered {
+                entry: entry.clone(),
+                generation: fence.cloned(),
+                origin: Origin::Source,
+                sent_at,
+                epoch,
+            };
+            if self.near.accept(answered, self.parts.clock.monotonic()) {
+                return Ok(entry);
+            }
+            // Something newer was delivered while this was under way, so it is asked again; until the deadline.
+        }
+    }
+
+    /// The entry in the active row. `missed`: the store answered and had none.
+    async fn load_row(
+        &self,
+        source: &dyn Source,
+        deadline: Deadline,
+        missed: bool,
+    ) -> Result<Entry, Lack> {
         self.stats.source_reads.increment();
-        let row = match source.load(Deadline::after(budget)).await {
+        let row = match source.load(deadline).await {
             Ok(row) => row,
             Err(fault) => {
                 self.stats.source_faults.increment();
                 self.journal.source_lost(&fault);
-                return None;
+                return Err(Lack::NoAnswer);
             }
         };
         self.journal.source_answered();
         let Some(row) = row else {
             self.journal.no_active_row();
-            return None;
+            return Err(Lack::NoValue);
         };
         let resource = &self.parts.resource;
         let now_ms = self.parts.clock.wall_ms();
@@ -354,11 +429,41 @@ impl Cache {
             }
             Err(problem) => self.journal.unusable_row(&row, problem),
         }
-        made.ok()
+        made.map_err(|_| Lack::NoValue)
     }
 
     /// What stands in for the truth. Labelled as such, never stored.
-    async fn last_resort(&self, deadline: Deadline, generation: Option<Generation>) -> Answer {
+    async fn stand_in(
+        self: &Arc<Self>,
+        lack: Lack,
+        deadline: Deadline,
+        generation: Option<Generation>,
+    ) -> Answer {
+        if generation.is_some() {
+            tokio::spawn(self.clone().release());
+        }
+        let answer = self.last_resort(lack, deadline, generation).await;
+        if let Some(fence) = &answer.generation
+            && !self.parts.rules.keep(Rule::StandInsAreNotStored)
+        {
+            tokio::spawn(self.clone().fill(answer.entry.clone(), fence.clone()));
+        }
+        answer
+    }
+
+    async fn last_resort(
+        &self,
+        lack: Lack,
+        deadline: Deadline,
+        generation: Option<Generation>,
+    ) -> Answer {
+        if let Lack::NoAnswer = lack
+            && let Some(held) = self.near.last_known_good()
+        {
+            self.stats.stale.increment();
+            self.journal.stale();
+            return Answer::of(held, Tier::Stale);
+        }
         let Some(legacy) = &self.parts.legacy else {
             return self.fallback(generation);
         };
@@ -374,7 +479,7 @@ impl Cache {
                 self.stats.fallbacks.increment();
                 self.journal.legacy_loaded();
                 Answer {
-                    entry,
+                    entry: Arc::new(entry),
                     tier: Tier::Fallback,
                     generation,
                 }
@@ -390,13 +495,22 @@ impl Cache {
         self.stats.fallbacks.increment();
         self.journal.fallback();
         Answer {
-            entry: self.parts.resource.fallback(self.parts.clock.wall_ms()),
+            entry: Arc::new(self.parts.resource.fallback(self.parts.clock.wall_ms())),
             tier: Tier::Fallback,
             generation,
         }
     }
 
-    async fn fill(self: Arc<Self>, entry: Entry, fence: Generation) {
+    /// Lets another instance try, where this one could not load what it had claimed.
+    async fn release(self: Arc<Self>) {
+        if let Some(store) = self.trusted_store()
+            && store.release(self.redis_deadline()).await.is_err()
+        {
+            self.stats.store_faults.increment();
+        }
+    }
+
+    async fn fill(self: Arc<Self>, entry: Arc<Entry>, fence: Generation) {
         let Some(store) = self.trusted_store() else {
             return;
         };

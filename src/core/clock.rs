@@ -1,25 +1,16 @@
 //! Time, behind a trait, so that tests and the simulation can hold it still.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub trait Clock: Send + Sync {
     /// Wall-clock milliseconds since 1970. For people and for seeding generations, never for measuring.
     fn wall_ms(&self) -> u64;
-    /// Time since some fixed moment; never goes back. For measuring.
+    /// Time since some fixed moment; never goes back, and goes on while the machine is suspended. For measuring.
     fn monotonic(&self) -> Duration;
 }
 
-pub struct SystemClock {
-    origin: Instant,
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        SystemClock {
-            origin: Instant::now(),
-        }
-    }
-}
+#[derive(Default)]
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn wall_ms(&self) -> u64 {
@@ -30,6 +21,43 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.origin.elapsed()
+        since_boot()
+    }
+}
+
+/// std's `Instant` stands still while a Linux or macOS machine is suspended, and a lease must not.
+#[cfg(unix)]
+fn since_boot() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    // On macOS this one counts the time asleep.
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    let time = clock_gettime(clock);
+    // Since boot, so never negative.
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+#[cfg(not(unix))]
+fn since_boot() -> Duration {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    ORIGIN.get_or_init(Instant::now).elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_on() {
+        let clock = SystemClock;
+        let before = clock.monotonic();
+        std::thread::sleep(Duration::from_millis(2));
+        let elapsed = clock.monotonic() - before;
+        assert!(elapsed >= Duration::from_millis(2), "{elapsed:?}");
+        assert!(clock.wall_ms() > 1_767_225_600_000, "after 2026 began");
     }
 }

@@ -79,7 +79,7 @@ pub enum Place {
 pub struct Limits {
     /// Until a stored value expires.
     pub ttl_seconds: u32,
-    /// How long a flight may be joined. Later also the lease of a near entry.
+    /// The lease of a near value, and how long a flight may be joined. Zero: every read asks.
     pub max_staleness: Duration,
     pub redis_timeout: Duration,
     pub source_timeout: Duration,
@@ -93,6 +93,8 @@ pub struct Settings {
     pub fallback_prompt: Option<String>,
     pub key_prefix: String,
     pub limits: Limits,
+    /// Whether to listen for announcements.
+    pub push: bool,
     pub threshold: Threshold,
     pub extra_roots: Option<PathBuf>,
 }
@@ -227,6 +229,7 @@ impl Options {
             fallback_prompt,
             key_prefix: self.key_prefix()?,
             limits: self.limits()?,
+            push: self.push.unwrap_or(true),
             threshold: self.threshold()?,
             extra_roots: variable("NODE_EXTRA_CA_CERTS")
                 .filter(|path| !path.is_empty())

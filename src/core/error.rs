@@ -36,6 +36,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What an HTTP status that is not the one asked for stands for.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Fault::Unauthorized { status },
+            429 => Fault::QuotaExceeded,
+            status => Fault::Status { status },
+        }
+    }
+
     /// One word for counters, debug answers and dashboards.
     pub fn class(&self) -> &'static str {
         match self {

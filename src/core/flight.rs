@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// `None` when the load panicked.
-type Landing<T> = Shared<BoxFuture<'static, Option<T>>>;
+pub type Landing<T> = Shared<BoxFuture<'static, Option<T>>>;
 
 struct Flight<T: Clone> {
     begun: Duration,

@@ -6,7 +6,7 @@
 
 use crate::core::error::Fault;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
-use reqwest::{RequestBuilder, Url, redirect};
+use reqwest::{RequestBuilder, StatusCode, Url, redirect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -22,6 +22,8 @@ pub const CONTENT_CAP_BYTES: usize = 4 << 20;
 const ANSWER_CAP_BYTES: usize = 2 * CONTENT_CAP_BYTES + (64 << 10);
 /// How long an idle connection is kept. Servers close earlier or later; the retry is for those that close earlier.
 const POOL_IDLE: Duration = Duration::from_secs(50);
+/// How long a connection may be idle before the kernel asks whether the other end is still there, and how often it asks.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The most sockets that are open to one server at a time; what comes beyond waits, within its deadline.
 const MAX_SOCKETS: usize = 32;
 
@@ -98,6 +100,8 @@ impl Http {
                 .tls_backend_preconfigured(trust.0.clone())
                 .redirect(redirect::Policy::none())
                 .pool_idle_timeout(POOL_IDLE)
+                .tcp_keepalive(KEEPALIVE)
+                .tcp_keepalive_interval(KEEPALIVE)
                 .pool_max_idle_per_host(idle_connections)
                 .user_agent(concat!("grove-shared-cache/", env!("CARGO_PKG_VERSION")));
             if url.scheme() == "http" {
@@ -111,6 +115,20 @@ impl Http {
             fresh: client(0)?,
             permits: Semaphore::new(MAX_SOCKETS),
         })
+    }
+
+    /// Sends what `request` builds on a connection of its own, and leaves the body to be read. Without a deadline: that is
+    /// the caller's.
+    pub async fn open(
+        &self,
+        request: impl Fn(&reqwest::Client) -> RequestBuilder,
+    ) -> Result<Incoming, Fault> {
+        match send(request(&self.fresh)).await {
+            Ok(response) if response.status() == StatusCode::OK => Ok(Incoming(response)),
+            Ok(response) => Err(Fault::of_status(response.status().as_u16())),
+            Err(Broken::BeforeHead) => Err(Fault::Interrupted),
+            Err(Broken::For(fault)) => Err(fault),
+        }
     }
 
     /// Sends what `request` builds and reads the whole answer, all before the deadline; past it the exchange is
@@ -138,6 +156,19 @@ impl Http {
     }
 }
 
+/// The body of an answer that goes on for as long as both ends want.
+pub struct Incoming(reqwest::Response);
+
+impl Incoming {
+    /// What arrived next; a fault when the stream has ended, one way or the other.
+    pub async fn chunk(&mut self) -> Result<Vec<u8>, Fault> {
+        match self.0.chunk().await {
+            Ok(Some(chunk)) => Ok(chunk.into()),
+            Ok(None) | Err(_) => Err(Fault::Interrupted),
+        }
+    }
+}
+
 /// Why an attempt has no answer.
 enum Broken {
     /// The connection broke before the head of an answer was there.
@@ -145,8 +176,9 @@ enum Broken {
     For(Fault),
 }
 
-async fn attempt(request: RequestBuilder) -> Result<Reply, Broken> {
-    let mut response = request.send().await.map_err(|error| {
+/// Sends a request; the head of its answer, unless that is a redirect.
+async fn send(request: RequestBuilder) -> Result<reqwest::Response, Broken> {
+    let response = request.send().await.map_err(|error| {
         if error.is_connect() || error.is_builder() {
             Broken::For(Fault::Unreachable)
         } else {
@@ -157,6 +189,12 @@ async fn attempt(request: RequestBuilder) -> Result<Reply, Broken> {
     if (300..400).contains(&status) {
         return Err(Broken::For(Fault::Redirected { status }));
     }
+    Ok(response)
+}
+
+async fn attempt(request: RequestBuilder) -> Result<Reply, Broken> {
+    let mut response = send(request).await?;
+    let status = response.status().as_u16();
     let too_large = Broken::For(Fault::TooLarge {
         cap_bytes: ANSWER_CAP_BYTES,
     });

@@ -14,6 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 enum Subject {
     /// Whether the store is lost.
     Store,
+    /// Whether the push stream cannot be opened.
+    Push,
     /// Whether fills fail, which they can while reads succeed (a full database, a token that may only read).
     Fill,
     /// Whether the source is lost.
@@ -53,6 +55,11 @@ impl Journal {
         self.logger.tell(Event::Hit);
     }
 
+    /// Costs the hit path a comparison unless debug lines are wanted.
+    pub fn memory_hit(&self) {
+        self.logger.tell(Event::MemoryHit);
+    }
+
     pub fn miss(&self, reason: MissReason) {
         self.logger.tell(Event::Miss { reason });
     }
@@ -66,6 +73,18 @@ impl Journal {
     pub fn store_lost(&self, fault: &Fault) {
         if self.update(Subject::Store, LOST) {
             self.logger.tell(Event::StoreLost { fault });
+        }
+    }
+
+    pub fn push_open(&self) {
+        if self.update(Subject::Push, None) {
+            self.logger.tell(Event::PushBack);
+        }
+    }
+
+    pub fn push_lost(&self, fault: &Fault) {
+        if self.update(Subject::Push, LOST) {
+            self.logger.tell(Event::PushLost { fault });
         }
     }
 
@@ -130,6 +149,11 @@ impl Journal {
     pub fn legacy_failed(&self, problem: &str) {
         let fresh = self.update(Subject::Legacy, Some(problem));
         self.logger.tell(Event::LegacyFailed { problem, fresh });
+    }
+
+    pub fn stale(&self) {
+        let fresh = self.update(Subject::StandIn, Some("stale"));
+        self.logger.tell(Event::Stale { fresh });
     }
 
     pub fn fallback(&self) {

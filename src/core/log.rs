@@ -51,6 +51,7 @@ pub enum Event<'a> {
     SourceNotConfigured {
         reason: &'a str,
     },
+    MemoryHit,
     Hit,
     Miss {
         reason: MissReason,
@@ -75,6 +76,9 @@ pub enum Event<'a> {
         problem: &'a str,
         fresh: bool,
     },
+    Stale {
+        fresh: bool,
+    },
     Fallback {
         fresh: bool,
     },
@@ -86,6 +90,10 @@ pub enum Event<'a> {
         fault: &'a Fault,
     },
     SourceBack,
+    PushLost {
+        fault: &'a Fault,
+    },
+    PushBack,
     FillRefused,
     FillFailed {
         fault: &'a Fault,

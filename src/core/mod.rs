@@ -2,17 +2,23 @@
 
 #![forbid(unsafe_code)]
 
+pub mod answer;
 pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod flight;
 pub mod http;
+pub mod invalidation;
 pub mod journal;
 pub mod log;
+pub mod near;
 pub mod pending;
 pub mod prompt;
 pub mod protocol;
+pub mod push;
+pub mod refresh;
+pub mod rules;
 pub mod source;
 pub mod stats;
 pub mod store;

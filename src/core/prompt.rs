@@ -165,7 +165,7 @@ impl Resource for SystemPrompt {
 impl Narrator for SystemPrompt {
     fn level(&self, event: &Event) -> Level {
         match event {
-            Event::Hit | Event::Miss { .. } | Event::FillRefused => Level::Debug,
+            Event::MemoryHit | Event::Hit | Event::Miss { .. } | Event::FillRefused => Level::Debug,
             Event::Loaded { fresh, .. }
             | Event::LegacyLoaded { fresh }
             | Event::Fallback { fresh } => {
@@ -175,7 +175,8 @@ impl Narrator for SystemPrompt {
                     Level::Debug
                 }
             }
-            Event::NoActiveRow { fresh }
+            Event::Stale { fresh }
+            | Event::NoActiveRow { fresh }
             | Event::UnusableRow { fresh, .. }
             | Event::LegacyFailed { fresh, .. } => {
                 if *fresh {
@@ -184,11 +185,14 @@ impl Narrator for SystemPrompt {
                     Level::Debug
                 }
             }
-            Event::StoreBack | Event::SourceBack | Event::Invalidated { .. } => Level::Info,
+            Event::StoreBack | Event::SourceBack | Event::PushBack | Event::Invalidated { .. } => {
+                Level::Info
+            }
             Event::StoreNotConfigured { .. }
             | Event::SourceNotConfigured { .. }
             | Event::StoreLost { .. }
             | Event::SourceLost { .. }
+            | Event::PushLost { .. }
             | Event::FillFailed { .. } => Level::Warn,
             Event::InvalidationFailed { .. } => Level::Error,
         }
@@ -198,10 +202,11 @@ impl Narrator for SystemPrompt {
         match event {
             Event::StoreNotConfigured { reason } => {
                 format!(
-                    "[SystemPrompt] No shared cache: {reason}. Every read goes to the source, and an invalidation reaches this instance only"
+                    "[SystemPrompt] No shared cache: {reason}. Each instance asks the source, and an invalidation reaches this instance only"
                 )
             }
             Event::SourceNotConfigured { reason } => format!("[SystemPrompt] No source: {reason}"),
+            Event::MemoryHit => "[SystemPrompt] Cache hit (memory)".into(),
             Event::Hit => "[SystemPrompt] Cache hit (Redis)".into(),
             Event::Miss { reason } => {
                 format!("[SystemPrompt] Cache miss (Redis): {}", reason.as_str())
@@ -222,6 +227,10 @@ impl Narrator for SystemPrompt {
             Event::LegacyFailed { problem, .. } => {
                 format!("[SystemPrompt] legacySource gave no prompt: {problem}")
             }
+            Event::Stale { .. } => {
+                "[SystemPrompt] Neither Redis nor the source answers; serving the last known prompt"
+                    .into()
+            }
             Event::Fallback { .. } => "[SystemPrompt] Using fallback prompt".into(),
             Event::StoreLost { fault } => {
                 format!("[SystemPrompt] Redis unavailable ({fault}); reading from the source")
@@ -229,6 +238,10 @@ impl Narrator for SystemPrompt {
             Event::StoreBack => "[SystemPrompt] Redis answers again".into(),
             Event::SourceLost { fault } => format!("[SystemPrompt] Source unavailable ({fault})"),
             Event::SourceBack => "[SystemPrompt] Source answers again".into(),
+            Event::PushLost { fault } => format!(
+                "[SystemPrompt] Push stream unavailable ({fault}); changes are seen when a lease ends"
+            ),
+            Event::PushBack => "[SystemPrompt] Push stream open again".into(),
             Event::FillRefused => "[SystemPrompt] Not stored: an invalidation came between".into(),
             Event::FillFailed { fault } => format!("[SystemPrompt] Not stored: {fault}"),
             Event::Invalidated { shared: true } => {

@@ -1,10 +1,12 @@
 //! The protocol of the shared store, as pure functions: keys, generations, what counts as a hit, what a fill writes.
 //! No I/O, no clock, no knowledge of what the value is.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The keys of one resource. All of them are made here, from the configured prefix alone.
 #[derive(Clone, Debug)]
@@ -17,6 +19,10 @@ pub struct Keys {
     pub config: String,
     /// The counter of invalidations.
     pub generation: String,
+    /// There while one instance loads the value for all; expires by itself.
+    pub loader: String,
+    /// The channel on which invalidations are announced.
+    pub events: String,
 }
 
 impl Keys {
@@ -26,6 +32,8 @@ impl Keys {
             version: format!("{prefix}:version"),
             config: format!("{prefix}:config"),
             generation: format!("{prefix}:generation"),
+            loader: format!("{prefix}:loader"),
+            events: format!("{prefix}:events"),
         }
     }
 }
@@ -100,6 +108,22 @@ pub struct Snapshot {
     pub generation: Option<Generation>,
 }
 
+/// What tells whether a stored entry is still the one that was read: a few bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    pub version: Option<String>,
+    pub generation: Option<Generation>,
+}
+
+impl Marks {
+    /// Whether the store still holds `entry` of `generation`.
+    pub fn vouch_for(&self, entry: &Entry, generation: Option<&Generation>) -> bool {
+        generation.is_some()
+            && self.generation.as_ref() == generation
+            && self.version.as_deref() == Some(&entry.version)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissReason {
     /// There is nothing: never filled, invalidated or expired.
@@ -108,6 +132,8 @@ pub enum MissReason {
     Foreign,
     /// It was filled under another generation.
     Superseded,
+    /// It is older than what this instance has delivered.
+    Older,
 }
 
 impl MissReason {
@@ -116,6 +142,7 @@ impl MissReason {
             MissReason::Empty => "nothing stored",
             MissReason::Foreign => "not written by this package, or not whole",
             MissReason::Superseded => "superseded by an invalidation",
+            MissReason::Older => "older than what was served",
         }
     }
 }
@@ -195,6 +222,71 @@ pub fn record(entry: &Entry, generation: &Generation) -> Record {
     }
 }
 
+/// How one entry stands to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// The same value of the same version.
+    Same,
+    Newer,
+    /// Older, or of the same version with another value, or without a version to compare by.
+    NotNewer,
+}
+
+/// The age of `entry`, seen from `other`, by their versions: times as RFC 3339 writes them.
+pub fn age(entry: &Entry, other: &Entry) -> Age {
+    if entry.version == other.version && entry.content == other.content {
+        return Age::Same;
+    }
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    match (time(&entry.version), time(&other.version)) {
+        (Some(version), Some(other)) if version > other => Age::Newer,
+        _ => Age::NotNewer,
+    }
+}
+
+/// What is said on the channel: this generation exists. Carries no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    pub generation: Generation,
+    /// The store's sync token after the invalidation: who presents it is answered no older state.
+    pub sync: Option<String>,
+    /// The id of the instance that made the invalidation.
+    pub from: String,
+}
+
+impl Announcement {
+    /// One line of ASCII JSON.
+    pub fn to_line(&self) -> String {
+        let line = json!({
+            "v": 1,
+            "generation": self.generation.to_json(),
+            "sync": self.sync,
+            "from": self.from,
+        });
+        line.to_string()
+    }
+
+    /// `None` for what this package did not say, or a later version of it did.
+    pub fn parse(line: &str) -> Option<Self> {
+        let Ok(Value::Object(mut said)) = serde_json::from_str(line) else {
+            return None;
+        };
+        if said.get("v") != Some(&Value::from(1)) {
+            return None;
+        }
+        let mut text = |name: &str| match said.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let (sync, from) = (text("sync"), text("from").unwrap_or_default());
+        Some(Announcement {
+            generation: Generation::from_json(&said.remove("generation")?)?,
+            sync,
+            from,
+        })
+    }
+}
+
 /// The generation that an invalidation at `now_ms` sets where `current` is what the key holds.
 /// The same rule as in `store/invalidate.lua`, for the embedded store.
 pub fn next_generation(current: Option<&str>, now_ms: u64) -> Generation {
@@ -216,7 +308,6 @@ fn sha256_hex(content: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
 
     fn entry(content: &str) -> Entry {
         Entry {
@@ -331,6 +422,61 @@ mod tests {
         assert_eq!(next_generation(Some("900"), 100).as_str(), "901");
         assert_eq!(next_generation(None, 100).as_str(), "100");
         assert_eq!(next_generation(Some("not a number"), 100).as_str(), "100");
+    }
+
+    #[test]
+    fn versions_are_compared_as_times() {
+        let of = |version: &str, content: &str| Entry {
+            version: version.into(),
+            ..entry(content)
+        };
+        let seen = |version: &str, content: &str| {
+            age(
+                &of(version, content),
+                &of("2026-01-01T12:00:00.5+00:00", "held"),
+            )
+        };
+        assert_eq!(seen("2026-01-01T12:00:00.5+00:00", "held"), Age::Same);
+        assert_eq!(seen("2026-01-01T12:00:00.51+00:00", "held"), Age::Newer);
+        assert_eq!(seen("2026-01-01T13:00:00.6+01:00", "new"), Age::Newer);
+        assert_eq!(seen("2026-01-01T13:00:00.4+01:00", "new"), Age::NotNewer);
+        assert_eq!(seen("2026-01-01T12:00:00+00:00", "new"), Age::NotNewer);
+        assert_eq!(
+            seen("2026-01-01T12:00:00.5+00:00", "other"),
+            Age::NotNewer,
+            "one version, two values"
+        );
+        assert_eq!(seen("", "new"), Age::NotNewer);
+    }
+
+    #[test]
+    fn an_announcement_is_one_line_of_ascii_and_comes_back_as_it_was() {
+        let announcement = Announcement {
+            generation: Generation::new("1767225600000"),
+            sync: Some("token,\u{1F333}".into()),
+            from: "a1".into(),
+        };
+        let line = announcement.to_line();
+        assert!(!line.contains('\n'), "{line}");
+        assert_eq!(Announcement::parse(&line), Some(announcement));
+    }
+
+    #[test]
+    fn what_is_no_announcement_is_told_apart() {
+        for line in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            r#"{"v":1}"#,
+            r#"{"v":2,"generation":5}"#,
+            r#"{"v":1,"generation":[]}"#,
+            r#"{"v":1,"generation":5"#,
+        ] {
+            assert_eq!(Announcement::parse(line), None, "{line}");
+        }
+        let bare = Announcement::parse(r#"{"v":1,"generation":5,"more":true}"#).unwrap();
+        assert_eq!((bare.sync, bare.from), (None, String::new()));
     }
 
     proptest! {

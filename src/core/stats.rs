@@ -20,9 +20,11 @@ impl Counter {
 pub struct Stats {
     /// Reads that began.
     pub reads: Counter,
+    /// Reads served by the near cache.
+    pub memory_hits: Counter,
     /// Reads that joined a flight which another read had started.
     pub joined: Counter,
-    /// Flights the store answered.
+    /// Flights that the store answered with the value, or by confirming what the near cache holds.
     pub hits: Counter,
     /// Flights for which the store had nothing usable.
     pub misses: Counter,
@@ -34,6 +36,8 @@ pub struct Stats {
     pub source_reads: Counter,
     /// Requests to the source that gave no answer.
     pub source_faults: Counter,
+    /// Flights answered by the last value known to be good, because neither store nor source answered.
+    pub stale: Counter,
     /// Flights answered by the legacy source or the fallback prompt.
     pub fallbacks: Counter,
     /// Values written to the store.
@@ -44,4 +48,12 @@ pub struct Stats {
     pub invalidations: Counter,
     /// Invalidations that did not reach the store.
     pub invalidations_failed: Counter,
+    /// Announcements of an invalidation made here that the store did not take.
+    pub publishes_failed: Counter,
+    /// Announcements that arrived.
+    pub pushes: Counter,
+    /// How often the push stream was opened.
+    pub push_connects: Counter,
+    /// Loads begun because the stored value was gone or about to expire.
+    pub refreshes: Counter,
 }

@@ -1,18 +1,22 @@
 //! Puts a cache of the system prompt together from settings.
 
 use crate::core::cache::{Cache, Parts, SharedStore};
-use crate::core::clock::SystemClock;
+use crate::core::clock::{Clock, SystemClock};
 use crate::core::config::{Place, Settings};
 use crate::core::error::{Error, ErrorCode};
 use crate::core::http::{Http, Trust};
 use crate::core::log::{Event, LogSink, Logger};
 use crate::core::prompt::{COLUMNS, SystemPrompt, TABLE};
 use crate::core::protocol::Keys;
+use crate::core::push::Channel;
+use crate::core::push::upstash::UpstashChannel;
+use crate::core::rules::Rules;
 use crate::core::source::file::RowFile;
 use crate::core::source::supabase::Supabase;
 use crate::core::source::{LegacySource, Source};
 use crate::core::store::upstash::Upstash;
 use reqwest::Url;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 /// Says once what is not configured; connects to nothing.
@@ -30,9 +34,19 @@ pub fn wire(
     };
     let trust = Trust::new(settings.extra_roots.as_deref()).map_err(unusable)?;
     let client_for = |url: &Url| Http::new(url, &trust).map_err(unusable);
+    let mut channel: Option<Arc<dyn Channel>> = None;
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
             let keys = Keys::under(&settings.key_prefix);
+            if settings.push {
+                let (http, name) = (client_for(&url)?, keys.events.clone());
+                channel = Some(Arc::new(UpstashChannel::new(
+                    http,
+                    &url,
+                    token.clone(),
+                    name,
+                )));
+            }
             Some(Arc::new(Upstash::new(client_for(&url)?, url, token, keys)))
         }
         Place::Nowhere { reason } => {
@@ -52,12 +66,23 @@ pub fn wire(
         }
     };
     let parts = Parts {
+        id: fresh_id(),
         resource,
         store,
+        channel,
         source,
         legacy,
-        clock: Arc::new(SystemClock::default()),
+        clock: Arc::new(SystemClock),
         limits: settings.limits,
+        rules: Rules::ALL_KEPT,
     };
     Ok(Cache::new(parts, logger))
+}
+
+/// Tells this instance from all others; std seeds its hashers from the system's randomness.
+fn fresh_id() -> String {
+    let mut hasher = RandomState::new().build_hasher();
+    SystemClock.wall_ms().hash(&mut hasher);
+    std::process::id().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }

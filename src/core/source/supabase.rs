@@ -51,9 +51,7 @@ impl Source for Supabase {
             .await?;
         match answer.status {
             200 => rows(&answer.body),
-            status @ (401 | 403) => Err(Fault::Unauthorized { status }),
-            429 => Err(Fault::QuotaExceeded),
-            status => Err(Fault::Status { status }),
+            status => Err(Fault::of_status(status)),
         }
     }
 }

@@ -4,13 +4,16 @@
 use crate::core::clock::Clock;
 use crate::core::error::Fault;
 use crate::core::http::Deadline;
-use crate::core::protocol::{Generation, Keys, Record, Snapshot, next_generation};
-use crate::core::store::{Fill, KeyValue, Probe, Store};
+use crate::core::protocol::{
+    Announcement, Generation, Keys, Marks, Record, Snapshot, next_generation,
+};
+use crate::core::store::{Commit, Fill, KeyValue, Probe, Store};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[derive(Clone)]
 struct Value {
     text: String,
     /// `None`: does not expire.
@@ -34,6 +37,14 @@ impl Memory {
         }
     }
 
+    /// What is stored now, on its own from then on: a replica that has come this far.
+    pub fn copy(&self) -> Self {
+        Memory {
+            values: Arc::new(Mutex::new(self.lock().clone())),
+            ..self.clone()
+        }
+    }
+
     /// Drops everything, as `FLUSHALL` does.
     pub fn flush(&self) {
         self.lock().clear();
@@ -46,12 +57,16 @@ impl Memory {
         values
     }
 
-    fn value(&self, text: &str, ttl_seconds: u32) -> Value {
+    fn value(&self, text: &str, ttl: Duration) -> Value {
         Value {
             text: text.to_owned(),
-            expires_at: Some(self.clock.monotonic() + Duration::from_secs(ttl_seconds.into())),
+            expires_at: Some(self.clock.monotonic() + ttl),
         }
     }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
 }
 
 fn lasting(generation: &Generation) -> Value {
@@ -71,6 +86,38 @@ impl Store for Memory {
             config: text(&self.keys.config),
             generation: text(&self.keys.generation).map(Generation::new),
         })
+    }
+
+    async fn marks(&self, _: Deadline) -> Result<Marks, Fault> {
+        let values = self.lock();
+        let text = |key: &str| values.get(key).map(|value| value.text.clone());
+        Ok(Marks {
+            version: text(&self.keys.version),
+            generation: text(&self.keys.generation).map(Generation::new),
+        })
+    }
+
+    async fn remaining(&self, _: Deadline) -> Result<Option<Duration>, Fault> {
+        let now = self.clock.monotonic();
+        let values = self.lock();
+        let value = values.get(&self.keys.active);
+        Ok(value
+            .and_then(|value| value.expires_at)
+            .map(|at| at.saturating_sub(now)))
+    }
+
+    async fn claim(&self, _: Deadline, term: Duration) -> Result<bool, Fault> {
+        let mut values = self.lock();
+        if values.contains_key(&self.keys.loader) {
+            return Ok(false);
+        }
+        values.insert(self.keys.loader.clone(), self.value("1", term));
+        Ok(true)
+    }
+
+    async fn release(&self, _: Deadline) -> Result<(), Fault> {
+        self.lock().remove(&self.keys.loader);
+        Ok(())
     }
 
     async fn mint(&self, _: Deadline, now_ms: u64) -> Result<Generation, Fault> {
@@ -101,12 +148,12 @@ impl Store for Memory {
             (&self.keys.version, &record.version),
             (&self.keys.config, &record.config),
         ] {
-            values.insert(key.clone(), self.value(text, ttl_seconds));
+            values.insert(key.clone(), self.value(text, seconds(ttl_seconds)));
         }
         Ok(Fill::Stored)
     }
 
-    async fn invalidate(&self, _: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+    async fn invalidate(&self, _: Deadline, now_ms: u64, term: Duration) -> Result<Commit, Fault> {
         let mut values = self.lock();
         let current = values
             .get(&self.keys.generation)
@@ -116,18 +163,26 @@ impl Store for Memory {
         for key in [&self.keys.active, &self.keys.version, &self.keys.config] {
             values.remove(key);
         }
-        Ok(generation)
+        values.insert(self.keys.loader.clone(), self.value("1", term));
+        Ok(Commit {
+            generation,
+            sync: None,
+        })
     }
 
-    async fn probe(&self, _: Deadline) -> Result<Probe, Fault> {
-        let now = self.clock.monotonic();
-        let expires_at = self
-            .lock()
-            .get(&self.keys.active)
-            .and_then(|value| value.expires_at);
+    /// Nobody listens inside one process.
+    async fn publish(&self, _: Deadline, _: &Announcement) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// There is no replica.
+    fn catch_up(&self, _: &Announcement) {}
+
+    async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
+        let remaining = self.remaining(deadline).await?;
         Ok(Probe {
             latency: Duration::ZERO,
-            ttl_seconds: expires_at.map(|at| (at - now).as_secs()),
+            ttl_seconds: remaining.map(|left| left.as_secs()),
         })
     }
 }
@@ -145,7 +200,7 @@ impl KeyValue for Memory {
         value: &str,
         ttl_seconds: u32,
     ) -> Result<(), Fault> {
-        let value = self.value(value, ttl_seconds);
+        let value = self.value(value, seconds(ttl_seconds));
         self.lock().insert(key.to_owned(), value);
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! The store that all instances share: what the cache asks of it.
 
 pub mod memory;
+pub mod sync;
 pub mod upstash;
 
 use crate::core::error::Fault;
 use crate::core::http::Deadline;
-use crate::core::protocol::{Generation, Record, Snapshot};
+use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -14,6 +15,14 @@ pub enum Fill {
     Stored,
     /// An invalidation came between the read of the generation and the fill.
     Refused,
+}
+
+/// An invalidation that went through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    pub generation: Generation,
+    /// The store's sync token after it, for others to present.
+    pub sync: Option<String>,
 }
 
 /// The store's view of its own health, for people.
@@ -30,9 +39,22 @@ pub trait Store: Send + Sync {
     /// All that is stored, at one moment.
     async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault>;
 
+    /// Only what tells whether an entry that was read is still there.
+    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault>;
+
+    /// Until the value expires; `None` where there is none.
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault>;
+
     /// Makes `now_ms` the generation where there is none; the generation that is there now. A second command where
     /// another instance was faster.
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault>;
+
+    /// Asks to load the value for all instances. False: another one does, and has not had `term` for it yet. Saves loads,
+    /// and nothing depends on it.
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault>;
+
+    /// Gives up a claim.
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault>;
 
     /// Stores `record` for `ttl_seconds` if the generation is still, exactly, `fence`.
     async fn fill(
@@ -43,8 +65,19 @@ pub trait Store: Send + Sync {
         ttl_seconds: u32,
     ) -> Result<Fill, Fault>;
 
-    /// Opens a new generation, not before `now_ms`, and drops what is stored.
-    async fn invalidate(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault>;
+    /// Opens a new generation, not before `now_ms`, drops what is stored, and claims to load for `term`.
+    async fn invalidate(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        term: Duration,
+    ) -> Result<Commit, Fault>;
+
+    /// Tells all instances that listen. Nothing depends on its arrival.
+    async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault>;
+
+    /// From now on reads no state older than the announced one, where the store has replicas that lag.
+    fn catch_up(&self, announcement: &Announcement);
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault>;
 }

@@ -6,13 +6,15 @@
 
 use crate::core::error::Fault;
 use crate::core::http::{Deadline, Http, Reply};
-use crate::core::protocol::{Generation, Keys, Record, Snapshot};
-use crate::core::store::{Fill, KeyValue, Probe, Store};
+use crate::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
+use crate::core::store::sync::{Access, Sync};
+use crate::core::store::{Commit, Fill, KeyValue, Probe, Store};
 use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 const SYNC_TOKEN: &str = "upstash-sync-token";
 const FILL: &str = include_str!("fill.lua");
@@ -25,36 +27,6 @@ pub struct Upstash {
     keys: Keys,
     /// Protects the sync token to send. Never held across `.await`.
     sync: Mutex<Sync>,
-}
-
-/// The newest sync token that the store gave: sent with the next command, so that a lagging replica catches up before it
-/// answers.
-#[derive(Default)]
-struct Sync {
-    token: Option<HeaderValue>,
-    /// Commands sent so far; each has a number.
-    sent: u64,
-    /// A token counts only if its command was sent after this one: answers overtake each other, and an older token
-    /// must not come back. After a write it is the last command that was sent before the write was answered.
-    floor: u64,
-}
-
-impl Sync {
-    fn keep(&mut self, token: HeaderValue, number: u64, access: Access) {
-        if number > self.floor {
-            self.token = Some(token);
-            self.floor = match access {
-                Access::Read => number,
-                Access::Write => self.sent,
-            };
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Access {
-    Read,
-    Write,
 }
 
 impl Upstash {
@@ -74,12 +46,19 @@ impl Upstash {
         access: Access,
         command: Value,
     ) -> Result<Value, Fault> {
+        let (value, _) = self.exchange(deadline, access, command).await?;
+        Ok(value)
+    }
+
+    /// The result of a command, and the sync token that came with it.
+    async fn exchange(
+        &self,
+        deadline: Deadline,
+        access: Access,
+        command: Value,
+    ) -> Result<(Value, Option<HeaderValue>), Fault> {
         let body = command.to_string();
-        let (number, sync_token) = {
-            let mut sync = self.sync();
-            sync.sent += 1;
-            (sync.sent, sync.token.clone())
-        };
+        let (number, sync_token) = self.sync().send();
         let reply = self
             .http
             .exchange(deadline, |client| {
@@ -95,10 +74,31 @@ impl Upstash {
             })
             .await?;
         let token = reply.headers.get(SYNC_TOKEN);
-        if let Some(token) = token.filter(|token| !token.is_empty()) {
-            self.sync().keep(token.clone(), number, access);
+        let token = token.filter(|token| !token.is_empty());
+        if let Some(token) = token {
+            self.sync().keep(token, number, access);
         }
-        result(&reply)
+        Ok((result(&reply)?, token.cloned()))
+    }
+
+    /// The values of these keys at one moment.
+    async fn values<const N: usize>(
+        &self,
+        deadline: Deadline,
+        keys: [&str; N],
+    ) -> Result<[Option<String>; N], Fault> {
+        let mut command = vec!["MGET"];
+        command.extend(keys);
+        let values = self.command(deadline, Access::Read, json!(command)).await?;
+        let values: Option<Vec<_>> = values
+            .as_array()
+            .map(|values| values.iter().map(text).collect::<Result<_, _>>())
+            .transpose()?;
+        values
+            .and_then(|values| values.try_into().ok())
+            .ok_or(Fault::Malformed {
+                expected: "an array of the values asked for",
+            })
     }
 
     fn sync(&self) -> MutexGuard<'_, Sync> {
@@ -124,24 +124,59 @@ impl Store for Upstash {
             version,
             config,
             generation,
+            ..
         } = &self.keys;
-        let values = self
-            .command(
-                deadline,
-                Access::Read,
-                json!(["MGET", active, version, config, generation]),
-            )
-            .await?;
-        match values.as_array().map(Vec::as_slice) {
-            Some([active, _version, config, generation]) => Ok(Snapshot {
-                active: text(active)?,
-                config: text(config)?,
-                generation: text(generation)?.map(Generation::new),
-            }),
+        let keys = [&**active, version, config, generation];
+        let [active, _version, config, generation] = self.values(deadline, keys).await?;
+        Ok(Snapshot {
+            active,
+            config,
+            generation: generation.map(Generation::new),
+        })
+    }
+
+    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
+        let keys = [&*self.keys.version, &self.keys.generation];
+        let [version, generation] = self.values(deadline, keys).await?;
+        Ok(Marks {
+            version,
+            generation: generation.map(Generation::new),
+        })
+    }
+
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
+        let command = json!(["PTTL", self.keys.active]);
+        let remaining = self.command(deadline, Access::Read, command).await?;
+        match remaining.as_i64() {
+            // No such key.
+            Some(-2) => Ok(None),
+            // No expiry: a stranger's, and no reason to refresh it.
+            Some(-1) => Ok(Some(Duration::MAX)),
+            Some(ms) if ms >= 0 => Ok(Some(Duration::from_millis(ms.unsigned_abs()))),
             _ => Err(Fault::Malformed {
-                expected: "an array of four values",
+                expected: "a number of milliseconds",
             }),
         }
+    }
+
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
+        let command = json!([
+            "SET",
+            self.keys.loader,
+            "1",
+            "PX",
+            term.as_millis() as u64,
+            "NX"
+        ]);
+        let set = self.command(deadline, Access::Write, command).await?;
+        Ok(!set.is_null())
+    }
+
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
+        let command = json!(["DEL", self.keys.loader]);
+        self.command(deadline, Access::Write, command)
+            .await
+            .map(drop)
     }
 
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
@@ -199,25 +234,49 @@ impl Store for Upstash {
         }
     }
 
-    async fn invalidate(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+    async fn invalidate(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        term: Duration,
+    ) -> Result<Commit, Fault> {
         let [generation, active, version, config] = self.script_keys();
         let command = json!([
             "EVAL",
             INVALIDATE,
-            4,
+            5,
             generation,
             active,
             version,
             config,
-            now_ms.to_string()
+            self.keys.loader,
+            now_ms.to_string(),
+            term.as_millis() as u64,
         ]);
-        let generation = self.command(deadline, Access::Write, command).await?;
-        text(&generation)?
+        let (generation, token) = self.exchange(deadline, Access::Write, command).await?;
+        let generation = text(&generation)?
             .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
             .map(Generation::new)
             .ok_or(Fault::Malformed {
                 expected: "a generation",
-            })
+            })?;
+        let sync = token.as_ref().and_then(|token| token.to_str().ok());
+        let sync = sync.map(str::to_owned);
+        if let Some(token) = &token {
+            self.sync().committed(token, &generation);
+        }
+        Ok(Commit { generation, sync })
+    }
+
+    async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
+        let command = json!(["PUBLISH", self.keys.events, announcement.to_line()]);
+        self.command(deadline, Access::Read, command)
+            .await
+            .map(drop)
+    }
+
+    fn catch_up(&self, announcement: &Announcement) {
+        self.sync().announced(announcement);
     }
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
@@ -279,9 +338,7 @@ impl KeyValue for Upstash {
 fn result(reply: &Reply) -> Result<Value, Fault> {
     match reply.status {
         200 | 400 => {}
-        status @ (401 | 403) => return Err(Fault::Unauthorized { status }),
-        429 => return Err(Fault::QuotaExceeded),
-        status => return Err(Fault::Status { status }),
+        status => return Err(Fault::of_status(status)),
     }
     let Ok(Value::Object(mut envelope)) = serde_json::from_slice(&reply.body) else {
         return Err(match reply.status {
@@ -410,26 +467,5 @@ mod tests {
             message.contains("WRONGTYPE") && !message.contains("canary"),
             "{message}"
         );
-    }
-
-    #[test]
-    fn an_older_sync_token_does_not_replace_that_of_a_write() {
-        let mut sync = Sync::default();
-        let token = |text: &'static str| HeaderValue::from_static(text);
-        let kept = |sync: &Sync| {
-            sync.token
-                .as_ref()
-                .map(|token| token.to_str().unwrap().to_owned())
-        };
-        // A read (1), a write (2), a read (3); the write is answered first.
-        sync.sent = 3;
-        sync.keep(token("write"), 2, Access::Write);
-        sync.keep(token("early read"), 1, Access::Read);
-        sync.keep(token("overlapping read"), 3, Access::Read);
-        assert_eq!(kept(&sync).as_deref(), Some("write"));
-        sync.sent = 5;
-        sync.keep(token("later read"), 5, Access::Read);
-        sync.keep(token("overtaken read"), 4, Access::Read);
-        assert_eq!(kept(&sync).as_deref(), Some("later read"));
     }
 }

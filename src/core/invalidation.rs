@@ -1,0 +1,152 @@
+//! Invalidations: made here, and heard of.
+//!
+//! One made here ends the epoch at the call, opens a generation in the store, ends the epoch again, loads the new value and
+//! stores it, and then tells the other instances, who find it there: no reader of theirs waits for the source. One that
+//! failed is owed ([`crate::core::pending`]) and tried again until it went through.
+
+use crate::core::answer::Receipt;
+use crate::core::cache::{Begin, Cache, SharedStore};
+use crate::core::error::{Error, Fault};
+use crate::core::pending::Attempt;
+use crate::core::protocol::Announcement;
+use crate::core::push::Listener;
+use crate::core::refresh::CLAIM;
+use crate::core::store::Commit;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
+const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
+const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long the other instances are not told while the new value is being loaded for them.
+const HEAD_START: Duration = Duration::from_millis(200);
+
+impl Cache {
+    /// Drops the value everywhere. The epoch is ended before this returns, so that no read that begins after the call
+    /// joins an older flight. Fails if the shared store did not take it; then it is owed.
+    pub fn invalidate(
+        self: &Arc<Self>,
+    ) -> impl Future<Output = Result<Receipt, Error>> + Send + use<> {
+        self.near.invalidated(None);
+        let cache = self.clone();
+        async move {
+            let Some(store) = cache.parts.store.clone() else {
+                return Ok(cache.went_through(None));
+            };
+            let attempt = cache.pending.begin();
+            match cache.open_generation(store.as_ref(), attempt).await {
+                Ok(commit) => Ok(cache.spread(store.as_ref(), commit).await),
+                Err(fault) => {
+                    if cache.pending.fail(attempt) {
+                        tokio::spawn(cache.clone().settle());
+                    }
+                    cache.stats.invalidations_failed.increment();
+                    cache.journal.invalidation_failed(&fault);
+                    Err(Error::store_unavailable(
+                        "invalidate the shared cache",
+                        fault,
+                    ))
+                }
+            }
+        }
+    }
+
+    /// Tries an invalidation that is owed until one went through, or the cache is closed.
+    async fn settle(self: Arc<Self>) {
+        let Some(store) = &self.parts.store else {
+            return;
+        };
+        let mut pause = FIRST_RETRY_AFTER;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_RETRY_AFTER);
+            if !self.pending.is_owed() || self.is_closed() {
+                return;
+            }
+            let attempt = self.pending.begin();
+            match self.open_generation(store.as_ref(), attempt).await {
+                Ok(commit) => drop(self.spread(store.as_ref(), commit).await),
+                Err(_) => drop(self.pending.fail(attempt)),
+            }
+        }
+    }
+
+    async fn open_generation(
+        &self,
+        store: &dyn SharedStore,
+        attempt: Attempt,
+    ) -> Result<Commit, Fault> {
+        let now_ms = self.parts.clock.wall_ms();
+        let commit = store
+            .invalidate(self.redis_deadline(), now_ms, CLAIM)
+            .await?;
+        self.pending.acknowledge(attempt);
+        Ok(commit)
+    }
+
+    /// An invalidation went through: puts the new value in the store, then tells the others.
+    async fn spread(self: &Arc<Self>, store: &dyn SharedStore, commit: Commit) -> Receipt {
+        let receipt = self.went_through(Some(&commit));
+        if self.parts.source.is_some() {
+            let refill = self.begin(Begin::Refill(commit.generation.clone()));
+            // Late or failed, the others load it themselves.
+            let _ = timeout(HEAD_START, refill).await;
+        }
+        let announcement = Announcement {
+            generation: commit.generation,
+            sync: commit.sync,
+            from: self.parts.id.clone(),
+        };
+        let published = store.publish(self.redis_deadline(), &announcement).await;
+        if published.is_err() {
+            // Their leases make up for it.
+            self.stats.publishes_failed.increment();
+        }
+        receipt
+    }
+
+    fn went_through(&self, commit: Option<&Commit>) -> Receipt {
+        let generation = commit.map(|commit| commit.generation.clone());
+        self.near.invalidated(generation.as_ref());
+        self.stats.invalidations.increment();
+        self.journal.invalidated(generation.is_some());
+        Receipt {
+            generation,
+            committed_at_ms: self.parts.clock.wall_ms(),
+        }
+    }
+
+    /// Whether an invalidation did not reach the store yet: until it has, the store is neither read nor filled.
+    pub fn invalidation_pending(&self) -> bool {
+        self.pending.is_owed()
+    }
+}
+
+impl Listener for Cache {
+    fn connected(&self) {
+        self.stats.push_connects.increment();
+        self.near.push_connected();
+        self.journal.push_open();
+    }
+
+    fn message(&self, message: &str) {
+        self.stats.pushes.increment();
+        let announcement = Announcement::parse(message);
+        // First the token, so that no read of the new epoch goes out without it.
+        if let (Some(announcement), Some(store)) = (&announcement, &self.parts.store) {
+            store.catch_up(announcement);
+        }
+        self.near
+            .announced(announcement.as_ref().map(|said| &said.generation));
+    }
+
+    fn ended(&self) {
+        self.near.push_ended();
+    }
+
+    fn failed(&self, fault: &Fault) {
+        self.journal.push_lost(fault);
+    }
+}

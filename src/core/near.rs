@@ -1,0 +1,442 @@
+//! The near cache: the last value that this instance delivered, and how long it may be served without asking.
+//!
+//! Pure: no I/O, and the time is what the caller says it is. The value and its lease are separate: an invalidation ends the
+//! lease and leaves the value, so that an older answer that comes late is known to be older.
+//!
+//! The *epoch* counts what may have made the value old: invalidations made here, announcements, reconnects of the push
+//! stream. A flight remembers the epoch it began in; if that has passed, its answer gets no lease.
+
+use crate::core::protocol::{Age, Entry, Generation, age};
+use crate::core::rules::{Rule, Rules};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The last value delivered.
+#[derive(Clone)]
+pub struct Held {
+    pub entry: Arc<Entry>,
+    /// The generation that it was read or filled under; `None` if no store was asked.
+    pub generation: Option<Generation>,
+    /// When it was first delivered.
+    since: Duration,
+}
+
+/// Who gave an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Store,
+    Source,
+}
+
+/// An answer on its way in. Times are the clock's monotonic ones.
+pub struct Answered {
+    pub entry: Arc<Entry>,
+    pub generation: Option<Generation>,
+    pub origin: Origin,
+    /// When its request was sent.
+    pub sent_at: Duration,
+    /// The epoch in which its flight began.
+    pub epoch: u64,
+}
+
+/// A value that may be served without asking.
+pub struct Leased {
+    pub held: Held,
+    /// Whether this read is to renew the lease in the background: one read per lease is.
+    pub renew: bool,
+}
+
+struct Lease {
+    until: Duration,
+    renew_at: Duration,
+    renewal_begun: bool,
+}
+
+#[derive(Default)]
+struct State {
+    epoch: u64,
+    held: Option<Held>,
+    lease: Option<Lease>,
+    /// Whether the value held is known to be superseded: no standing in for the truth then.
+    superseded: bool,
+    /// The last generation that ended the epoch, so that its announcement does not end another.
+    heard_of: Option<Generation>,
+    /// When the store was last asked how long it still has the value.
+    checked_at: Duration,
+    push_connected: bool,
+}
+
+pub struct Near {
+    /// Zero: there are no leases, every read asks.
+    max_staleness: Duration,
+    rules: Rules,
+    /// Never held across `.await`.
+    state: Mutex<State>,
+}
+
+impl Near {
+    pub fn new(max_staleness: Duration, rules: Rules) -> Self {
+        Near {
+            max_staleness,
+            rules,
+            state: Mutex::default(),
+        }
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
+    pub fn held(&self) -> Option<Held> {
+        self.state().held.clone()
+    }
+
+    /// The value, unless it is known to be superseded.
+    pub fn last_known_good(&self) -> Option<Held> {
+        let state = self.state();
+        state.held.clone().filter(|_| !state.superseded)
+    }
+
+    /// The value, if its lease still runs at `now`.
+    pub fn leased(&self, now: Duration) -> Option<Leased> {
+        let mut state = self.state();
+        let State {
+            held,
+            lease,
+            push_connected,
+            ..
+        } = &mut *state;
+        let (held, lease) = (held.as_ref()?, lease.as_mut()?);
+        let extended = *push_connected && !self.rules.keep(Rule::PushExtendsNoLease);
+        if now >= lease.until && !extended {
+            return None;
+        }
+        let renew = now >= lease.renew_at && !lease.renewal_begun;
+        lease.renewal_begun |= renew;
+        Some(Leased {
+            held: held.clone(),
+            renew,
+        })
+    }
+
+    /// Takes an answer in, or refuses it because the value held may be newer. What is refused of the store counts as a miss;
+    /// what is refused of the source is to be asked for again.
+    pub fn accept(&self, answered: Answered, now: Duration) -> bool {
+        let mut state = self.state();
+        let age = match &state.held {
+            Some(held) => age(&answered.entry, &held.entry),
+            None => Age::Newer,
+        };
+        let in_order = match (age, &state.held) {
+            (Age::Same, _) | (_, None) => true,
+            // Another value counts only if it was asked for after the one held was delivered: of two requests under way
+            // nobody knows which is older. The store may have answered from a replica that lags, the source is the truth.
+            (age, Some(held)) => {
+                answered.sent_at > held.since
+                    && (age == Age::Newer || answered.origin == Origin::Source)
+            }
+        };
+        if !in_order && self.rules.keep(Rule::OlderAnswersAreNotAccepted) {
+            return false;
+        }
+        let current = answered.epoch == state.epoch;
+        if current {
+            let lease = self.lease(answered.sent_at, now);
+            let running = state.lease.take().filter(|_| age == Age::Same);
+            // Two answers may overtake each other; the later request has the longer lease.
+            state.lease = match (running, lease) {
+                (Some(running), Some(lease)) if running.until >= lease.until => Some(running),
+                (running, lease) => lease.or(running),
+            };
+            state.superseded = false;
+        } else if age != Age::Same {
+            // The lease that ran was the other value's.
+            state.lease = None;
+        }
+        let since = match &state.held {
+            Some(held) if age == Age::Same => held.since,
+            _ => now,
+        };
+        state.held = Some(Held {
+            entry: answered.entry,
+            generation: answered.generation,
+            since,
+        });
+        true
+    }
+
+    fn lease(&self, sent_at: Duration, now: Duration) -> Option<Lease> {
+        let from = if self.rules.keep(Rule::LeaseFromSendTime) {
+            sent_at
+        } else {
+            now
+        };
+        let until = from + self.max_staleness;
+        // Early enough for the next answer to be there before the lease ends; late enough for about one command per lease.
+        let round_trip = now.saturating_sub(sent_at);
+        let margin = (round_trip * 2).clamp(self.max_staleness / 16, self.max_staleness / 2);
+        (until > now).then_some(Lease {
+            until,
+            renew_at: until - margin,
+            renewal_begun: false,
+        })
+    }
+
+    /// An invalidation was made here: called when it begins, and with the generation when the store has taken it.
+    pub fn invalidated(&self, generation: Option<&Generation>) {
+        let mut state = self.state();
+        state.superseded = true;
+        state.heard_of = generation.cloned().or(state.heard_of.take());
+        if self.rules.keep(Rule::OwnInvalidationEndsTheEpoch) {
+            state.end_epoch();
+        }
+    }
+
+    /// A generation was announced; `None` if the announcement cannot be read. Whether it is news.
+    pub fn announced(&self, generation: Option<&Generation>) -> bool {
+        let mut state = self.state();
+        let held = state
+            .held
+            .as_ref()
+            .and_then(|held| held.generation.as_ref());
+        if generation.is_some() && (generation == held || generation == state.heard_of.as_ref()) {
+            return false;
+        }
+        state.superseded = true;
+        state.heard_of = generation.cloned();
+        if self.rules.keep(Rule::PushEndsTheEpoch) {
+            state.end_epoch();
+        }
+        true
+    }
+
+    /// The store's generation, as an answer had it: the value held is superseded if it is of another.
+    pub fn saw(&self, generation: Option<&Generation>) {
+        let mut state = self.state();
+        let held = state
+            .held
+            .as_ref()
+            .and_then(|held| held.generation.as_ref());
+        if held != generation {
+            state.superseded = true;
+        }
+    }
+
+    /// The push stream was opened: announcements may have been missed.
+    pub fn push_connected(&self) {
+        let mut state = self.state();
+        state.push_connected = true;
+        if self.rules.keep(Rule::ReconnectEndsTheEpoch) {
+            state.end_epoch();
+        }
+    }
+
+    pub fn push_ended(&self) {
+        self.state().push_connected = false;
+    }
+
+    /// Whether the push stream is open.
+    pub fn is_push_connected(&self) -> bool {
+        self.state().push_connected
+    }
+
+    /// Whether it is time to ask the store how long it still has the value; true once per `interval`.
+    pub fn check_is_due(&self, now: Duration, interval: Duration) -> bool {
+        let mut state = self.state();
+        let due = now.saturating_sub(state.checked_at) >= interval;
+        if due {
+            state.checked_at = now;
+        }
+        due
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under this lock leaves a state that is whole: every field is set by itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn end_epoch(&mut self) {
+        self.epoch += 1;
+        self.lease = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Map;
+
+    const LEASE: Duration = Duration::from_secs(1);
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn near() -> Near {
+        Near::new(LEASE, Rules::ALL_KEPT)
+    }
+
+    fn entry(second: u32, content: &str) -> Arc<Entry> {
+        Arc::new(Entry {
+            content: content.into(),
+            version: format!("2026-01-01T00:00:{second:02}+00:00"),
+            source: "supabase".into(),
+            loaded_at_ms: 0,
+            attributes: Map::new(),
+        })
+    }
+
+    fn answer(near: &Near, origin: Origin, second: u32, content: &str, sent_ms: u64) -> Answered {
+        Answered {
+            entry: entry(second, content),
+            generation: Some(Generation::new("1")),
+            origin,
+            sent_at: at(sent_ms),
+            epoch: near.epoch(),
+        }
+    }
+
+    fn content(near: &Near) -> String {
+        near.held().unwrap().entry.content.to_string()
+    }
+
+    #[test]
+    fn a_lease_counts_from_when_its_request_was_sent() {
+        let near = near();
+        assert!(near.accept(answer(&near, Origin::Store, 1, "one", 0), at(400)));
+        assert!(near.leased(at(999)).is_some());
+        assert!(near.leased(at(1000)).is_none());
+    }
+
+    #[test]
+    fn an_answer_that_took_longer_than_a_lease_gets_none() {
+        let near = near();
+        assert!(near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1000)));
+        assert!(near.leased(at(1000)).is_none());
+    }
+
+    #[test]
+    fn one_read_per_lease_renews_it_and_earlier_where_the_store_is_slow() {
+        let renews = |near: &Near, ms: u64| near.leased(at(ms)).unwrap().renew;
+        let quick = near();
+        quick.accept(answer(&quick, Origin::Store, 1, "one", 0), at(1));
+        assert!(!renews(&quick, 937));
+        assert!(renews(&quick, 938));
+        assert!(!renews(&quick, 939), "it has been begun");
+        let slow = near();
+        slow.accept(answer(&slow, Origin::Store, 1, "one", 0), at(200));
+        assert!(!renews(&slow, 599));
+        assert!(renews(&slow, 600));
+    }
+
+    #[test]
+    fn whatever_may_have_made_the_value_old_ends_its_lease() {
+        let news: [fn(&Near); 4] = [
+            |near| near.invalidated(None),
+            |near| assert!(near.announced(Some(&Generation::new("2")))),
+            |near| assert!(near.announced(None)),
+            |near| near.push_connected(),
+        ];
+        for hear in news {
+            let near = near();
+            let under_way = answer(&near, Origin::Source, 1, "one", 5);
+            near.accept(answer(&near, Origin::Source, 1, "one", 0), at(1));
+            hear(&near);
+            assert!(near.leased(at(2)).is_none());
+            assert!(near.accept(under_way, at(10)), "its callers are answered");
+            assert!(
+                near.leased(at(11)).is_none(),
+                "a flight of before gets none"
+            );
+            near.accept(answer(&near, Origin::Source, 1, "one", 12), at(13));
+            assert!(near.leased(at(14)).is_some());
+        }
+    }
+
+    #[test]
+    fn an_announcement_of_what_is_known_is_no_news() {
+        let near = near();
+        near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1));
+        assert!(!near.announced(Some(&Generation::new("1"))), "it is held");
+        near.invalidated(Some(&Generation::new("2")));
+        assert!(
+            !near.announced(Some(&Generation::new("2"))),
+            "it was made here"
+        );
+        assert!(near.announced(Some(&Generation::new("3"))));
+        assert!(
+            !near.announced(Some(&Generation::new("3"))),
+            "it came twice"
+        );
+    }
+
+    #[test]
+    fn an_older_value_of_the_store_is_refused() {
+        let near = near();
+        near.accept(answer(&near, Origin::Store, 2, "two", 0), at(1));
+        assert!(!near.accept(answer(&near, Origin::Store, 1, "one", 5), at(6)));
+        assert!(!near.accept(answer(&near, Origin::Store, 2, "other", 5), at(6)));
+        assert_eq!(content(&near), "two");
+    }
+
+    #[test]
+    fn an_older_value_of_the_source_counts_if_it_was_asked_later() {
+        let near = near();
+        near.accept(answer(&near, Origin::Source, 2, "two", 0), at(10));
+        assert!(!near.accept(answer(&near, Origin::Source, 1, "one", 10), at(20)));
+        assert!(near.accept(answer(&near, Origin::Source, 1, "one", 11), at(20)));
+        assert_eq!(content(&near), "one");
+    }
+
+    #[test]
+    fn of_two_requests_under_way_the_later_to_land_is_asked_again() {
+        let near = near();
+        near.accept(answer(&near, Origin::Source, 1, "one", 5), at(10));
+        assert!(!near.accept(answer(&near, Origin::Source, 2, "two", 0), at(20)));
+        assert!(!near.accept(answer(&near, Origin::Store, 2, "two", 0), at(20)));
+        assert!(near.accept(answer(&near, Origin::Store, 2, "two", 11), at(20)));
+    }
+
+    #[test]
+    fn an_earlier_request_that_lands_later_does_not_shorten_the_lease() {
+        let near = near();
+        let early = answer(&near, Origin::Store, 1, "one", 0);
+        near.accept(answer(&near, Origin::Store, 1, "one", 500), at(501));
+        near.accept(early, at(600));
+        assert!(near.leased(at(1499)).is_some());
+    }
+
+    #[test]
+    fn a_superseded_value_is_not_known_good() {
+        let near = near();
+        near.accept(answer(&near, Origin::Source, 1, "one", 0), at(1));
+        near.push_connected();
+        assert!(near.last_known_good().is_some());
+        near.announced(Some(&Generation::new("9")));
+        assert!(near.last_known_good().is_none());
+        near.accept(answer(&near, Origin::Source, 1, "one", 2), at(3));
+        assert!(near.last_known_good().is_some(), "it was confirmed");
+    }
+
+    #[test]
+    fn a_value_of_another_generation_than_the_stores_is_superseded() {
+        let near = near();
+        near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1));
+        near.saw(Some(&Generation::new("1")));
+        assert!(near.last_known_good().is_some());
+        for other in [Some(Generation::new("2")), None] {
+            near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1));
+            near.saw(other.as_ref());
+            assert!(near.last_known_good().is_none());
+        }
+    }
+
+    #[test]
+    fn without_leases_every_read_asks() {
+        let near = Near::new(Duration::ZERO, Rules::ALL_KEPT);
+        assert!(near.accept(answer(&near, Origin::Store, 1, "one", 5), at(5)));
+        assert!(near.leased(at(5)).is_none());
+    }
+}

@@ -1,0 +1,79 @@
+//! Who loads the value for all: one instance at a time, so that the fleet does not fall on the source together.
+//!
+//! An instance that misses claims the load in the store. Who finds it claimed looks again for a while, and then loads all the
+//! same: a claim saves loads, and no promise depends on it. The value is loaded anew before it expires, and when somebody
+//! deleted it, by whoever of the instances with traffic finds that first.
+
+use crate::core::cache::{Asked, Begin, Cache, SharedStore};
+use crate::core::http::Deadline;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a claim lasts.
+pub const CLAIM: Duration = Duration::from_secs(1);
+/// How long an instance waits for another's load, at most; and never longer than half of the store's time.
+const PATIENCE: Duration = Duration::from_millis(250);
+const FIRST_LOOK_AFTER: Duration = Duration::from_millis(10);
+const LAST_LOOK_AFTER: Duration = Duration::from_millis(50);
+/// How often an instance with traffic asks for how long the store still has the value, at least.
+const CHECK_INTERVAL: Duration = Duration::from_secs(9);
+
+impl Cache {
+    /// After a miss: claims the load, or waits for who has. A miss again if the source is to be asked.
+    pub(super) async fn take_turn(
+        &self,
+        store: &dyn SharedStore,
+        deadline: Deadline,
+        epoch: u64,
+        mut miss: Asked,
+    ) -> Asked {
+        // A store that takes no claim takes no fill either, but the caller wants an answer.
+        if store.claim(deadline, CLAIM).await != Ok(false) {
+            return miss;
+        }
+        let patience = PATIENCE.min(self.parts.limits.redis_timeout / 2);
+        let until = Instant::now() + patience;
+        let mut pause = FIRST_LOOK_AFTER;
+        while Instant::now() + pause <= until {
+            sleep(pause).await;
+            pause = (pause * 2).min(LAST_LOOK_AFTER);
+            match self.read_store(store, deadline, epoch).await {
+                Ok(hit @ Asked::Hit) => return hit,
+                Ok(looked) => miss = looked,
+                Err(_) => break,
+            }
+        }
+        miss
+    }
+
+    /// Whether it is time to see how long the store still has the value.
+    pub(super) fn check_is_due(&self) -> bool {
+        let interval = CHECK_INTERVAL.min(self.ttl() / 10);
+        self.near
+            .check_is_due(self.parts.clock.monotonic(), interval)
+    }
+
+    /// Loads the value anew if the store has lost it or soon will.
+    pub(super) async fn refresh(self: Arc<Self>) {
+        let Some(store) = self.trusted_store() else {
+            return;
+        };
+        let Some(fence) = self.near.held().and_then(|held| held.generation) else {
+            return;
+        };
+        match store.remaining(self.redis_deadline()).await {
+            Ok(Some(left)) if left > self.ttl() / 5 => return,
+            Ok(_) => {}
+            Err(_) => return self.stats.store_faults.increment(),
+        }
+        if store.claim(self.redis_deadline(), CLAIM).await == Ok(true) {
+            self.stats.refreshes.increment();
+            let _ = self.begin(Begin::Refill(fence)).await;
+        }
+    }
+
+    fn ttl(&self) -> Duration {
+        Duration::from_secs(self.parts.limits.ttl_seconds.into())
+    }
+}

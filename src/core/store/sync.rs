@@ -1,0 +1,141 @@
+//! The sync token: who presents the newest to the store is answered no older state than it names, however far the replica
+//! that answers lags behind. Tokens are opaque, so their order is kept here, by what they came with.
+
+use crate::core::protocol::{Announcement, Generation};
+use reqwest::header::HeaderValue;
+
+#[derive(Default)]
+pub struct Sync {
+    token: Option<HeaderValue>,
+    /// Commands sent so far; each has a number.
+    sent: u64,
+    /// The token of a command counts only if that was sent after this one: answers overtake each other, and an older token
+    /// must not come back. After a write or an announcement it is the last command that was sent until then.
+    floor: u64,
+    /// The largest generation whose token was taken. A hint only, for announcements that come late: where the clocks that
+    /// seeded it disagree, a token too few is kept and the replica's lag adds to the bound.
+    generation: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}
+
+impl Sync {
+    /// The number of the next command, and the token to present with it.
+    pub fn send(&mut self) -> (u64, Option<HeaderValue>) {
+        self.sent += 1;
+        (self.sent, self.token.clone())
+    }
+
+    /// The token that came with the answer to command `number`.
+    pub fn keep(&mut self, token: &HeaderValue, number: u64, access: Access) {
+        if number > self.floor {
+            self.token = Some(token.clone());
+            self.floor = match access {
+                Access::Read => number,
+                Access::Write => self.sent,
+            };
+        }
+    }
+
+    /// An invalidation opened this generation; its token counts even if an announcement of an older one came meanwhile.
+    pub fn committed(&mut self, token: &HeaderValue, generation: &Generation) {
+        let generation = number(generation);
+        if generation > self.generation {
+            self.token = Some(token.clone());
+            self.floor = self.sent;
+            self.generation = generation;
+        }
+    }
+
+    /// Another instance's invalidation, and the token to present from now on.
+    pub fn announced(&mut self, announcement: &Announcement) {
+        let token = announcement.sync.as_deref().filter(|text| !text.is_empty());
+        if let Some(Ok(token)) = token.map(HeaderValue::from_str) {
+            self.committed(&token, &announcement.generation);
+        }
+    }
+}
+
+fn number(generation: &Generation) -> u64 {
+    generation.as_str().parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: &str) -> HeaderValue {
+        HeaderValue::from_str(text).unwrap()
+    }
+
+    fn kept(sync: &Sync) -> Option<&str> {
+        sync.token.as_ref().map(|token| token.to_str().unwrap())
+    }
+
+    fn announcement(generation: &str, sync: &str) -> Announcement {
+        Announcement {
+            generation: Generation::new(generation),
+            sync: Some(sync.into()),
+            from: "another".into(),
+        }
+    }
+
+    #[test]
+    fn an_older_token_does_not_replace_that_of_a_write() {
+        let mut sync = Sync::default();
+        let [early_read, write, overlapping_read] = [(); 3].map(|()| sync.send().0);
+        sync.keep(&token("write"), write, Access::Write);
+        sync.keep(&token("early read"), early_read, Access::Read);
+        sync.keep(&token("overlapping read"), overlapping_read, Access::Read);
+        assert_eq!(kept(&sync), Some("write"));
+        let [overtaken_read, later_read] = [(); 2].map(|()| sync.send().0);
+        sync.keep(&token("later read"), later_read, Access::Read);
+        sync.keep(&token("overtaken read"), overtaken_read, Access::Read);
+        assert_eq!(kept(&sync), Some("later read"));
+    }
+
+    #[test]
+    fn an_announced_token_is_presented_until_a_later_command_brought_another() {
+        let mut sync = Sync::default();
+        let (under_way, _) = sync.send();
+        sync.announced(&announcement("5", "announced"));
+        sync.keep(&token("under way"), under_way, Access::Read);
+        let (later, presented) = sync.send();
+        assert_eq!(presented, Some(token("announced")));
+        sync.keep(&token("later"), later, Access::Read);
+        assert_eq!(kept(&sync), Some("later"));
+    }
+
+    #[test]
+    fn a_late_announcement_does_not_replace_the_token_of_a_later_invalidation() {
+        let mut sync = Sync::default();
+        sync.announced(&announcement("7", "seven"));
+        sync.announced(&announcement("6", "six"));
+        assert_eq!(kept(&sync), Some("seven"));
+        sync.committed(&token("eight"), &Generation::new("8"));
+        sync.announced(&announcement("7", "seven"));
+        assert_eq!(kept(&sync), Some("eight"));
+    }
+
+    #[test]
+    fn an_announcement_during_an_invalidation_does_not_cost_its_token() {
+        let mut sync = Sync::default();
+        let (number, _) = sync.send();
+        sync.announced(&announcement("5", "announced"));
+        sync.keep(&token("own"), number, Access::Write);
+        sync.committed(&token("own"), &Generation::new("6"));
+        assert_eq!(kept(&sync), Some("own"));
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_left_out() {
+        let mut sync = Sync::default();
+        sync.announced(&announcement("5", "a\nb"));
+        sync.announced(&announcement("6", ""));
+        assert_eq!(kept(&sync), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! What happened in a run, and whether it kept the promises.
+//!
+//! *Bound*: a read that begins more than the bound after an invalidation resolved does not return what that invalidation
+//! replaced. *Monotonic*: on one instance, a read that begins after another ended does not return something older, by the order
+//! of the edits and by `updated_at`. *Told*: on an instance whose invalidation resolved, or that heard an announcement, a read
+//! that begins later returns nothing older. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Times are milliseconds since the run began. `edit` numbers are the order in which the source was changed.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Edited {
+        at: u64,
+        edit: u64,
+        updated_at: u64,
+    },
+    /// An invalidation made on `instance` after `edit` resolved.
+    Invalidated {
+        at: u64,
+        instance: usize,
+        life: u32,
+        edit: u64,
+    },
+    /// `instance` was told of an invalidation made after `edit`.
+    Heard {
+        at: u64,
+        instance: usize,
+        life: u32,
+        edit: u64,
+    },
+    Read(Read),
+    /// Something of the schedule, for the reader of a failing history.
+    Note {
+        at: u64,
+        text: String,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Read {
+    pub begun: u64,
+    pub ended: u64,
+    pub instance: usize,
+    /// Counts the restarts of the instance: a new process has no memory to be true to.
+    pub life: u32,
+    /// `None`: the fallback.
+    pub edit: Option<u64>,
+    pub tier: &'static str,
+}
+
+impl Event {
+    fn at(&self) -> u64 {
+        match self {
+            Event::Edited { at, .. }
+            | Event::Invalidated { at, .. }
+            | Event::Heard { at, .. }
+            | Event::Note { at, .. } => *at,
+            Event::Read(read) => read.ended,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Violation {
+    pub property: &'static str,
+    pub read: Read,
+    /// The oldest edit that would have been right.
+    pub expected: u64,
+}
+
+/// The first violation found, if there is one. `bound`: milliseconds.
+pub fn check(events: &[Event], bound: u64) -> Option<Violation> {
+    let mut lives: BTreeMap<(usize, u32), Vec<&Read>> = BTreeMap::new();
+    let (mut facts, mut updated_at) = (Vec::new(), BTreeMap::from([(0, 0)]));
+    for event in events {
+        match event {
+            Event::Read(read) => lives
+                .entry((read.instance, read.life))
+                .or_default()
+                .push(read),
+            Event::Invalidated { .. } | Event::Heard { .. } => facts.push(event),
+            Event::Edited {
+                edit,
+                updated_at: time,
+                ..
+            } => drop(updated_at.insert(*edit, *time)),
+            Event::Note { .. } => {}
+        }
+    }
+    lives
+        .values_mut()
+        .find_map(|reads| not_monotonic(reads, &updated_at))
+        .or_else(|| {
+            let mut reads = lives.values().flatten();
+            reads.find_map(|read| too_old(read, &facts, bound))
+        })
+}
+
+/// A read that returned something older than one that had ended before it began. Where `updated_at` went back with an edit,
+/// nobody but the source can tell the order, and until that edit's invalidation went through the store has the earlier one.
+fn not_monotonic(reads: &mut Vec<&Read>, updated_at: &BTreeMap<u64, u64>) -> Option<Violation> {
+    let mut ends: Vec<(u64, u64)> = reads
+        .iter()
+        .filter_map(|read| Some((read.ended, read.edit?)))
+        .collect();
+    ends.sort_unstable();
+    reads.sort_by_key(|read| read.begun);
+    let (mut ends, mut seen) = (ends.into_iter().peekable(), 0);
+    for read in reads {
+        while let Some((_, edit)) = ends.next_if(|(ended, _)| *ended < read.begun) {
+            seen = seen.max(edit);
+        }
+        let older = |edit: u64| edit < seen && updated_at.get(&edit) < updated_at.get(&seen);
+        if read.edit.is_some_and(older) {
+            return Some(Violation {
+                property: "monotonic",
+                read: read.clone(),
+                expected: seen,
+            });
+        }
+    }
+    None
+}
+
+/// A read that returned something older than it had to know of.
+fn too_old(read: &Read, facts: &[&Event], bound: u64) -> Option<Violation> {
+    let found = read.edit.filter(|_| read.tier != "stale")?;
+    let here = |place: (usize, u32)| place == (read.instance, read.life);
+    facts.iter().find_map(|fact| {
+        let (property, expected) = match fact {
+            Event::Invalidated { at, edit, .. } if at + bound < read.begun => ("bound", *edit),
+            Event::Invalidated {
+                at,
+                instance,
+                life,
+                edit,
+            }
+            | Event::Heard {
+                at,
+                instance,
+                life,
+                edit,
+            } if here((*instance, *life)) && *at < read.begun => ("told", *edit),
+            _ => return None,
+        };
+        (found < expected).then(|| Violation {
+            property,
+            read: read.clone(),
+            expected,
+        })
+    })
+}
+
+/// What led to a violation: everything but the reads that tell nothing new.
+pub fn story(events: &[Event], violation: &Violation) -> String {
+    let mut events: Vec<_> = events.iter().collect();
+    events.sort_by_key(|event| event.at());
+    let mut text = format!(
+        "{} is violated by {:?}\n",
+        violation.property, violation.read
+    );
+    let _ = writeln!(
+        text,
+        "expected edit {} or later; before:",
+        violation.expected
+    );
+    let mut last: Vec<(usize, Option<u64>, &str)> = Vec::new();
+    for event in events {
+        if event.at() > violation.read.ended {
+            break;
+        }
+        if let Event::Read(read) = event {
+            let line = (read.instance, read.edit, read.tier);
+            let news = last.iter().rev().find(|told| told.0 == read.instance) != Some(&line);
+            if !news {
+                continue;
+            }
+            last.push(line);
+        }
+        let _ = writeln!(text, "{:>7} {event:?}", event.at());
+    }
+    text
+}

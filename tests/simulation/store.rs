@@ -1,0 +1,403 @@
+//! Redis: one primary, a replica that lags behind it, and subscribers. Each instance has a client of its own, with the real
+//! bookkeeping of sync tokens.
+
+use crate::network::{Chance, Wire, ms};
+use async_trait::async_trait;
+use grove_shared_cache::core::error::Fault;
+use grove_shared_cache::core::http::Deadline;
+use grove_shared_cache::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
+use grove_shared_cache::core::push::{Channel, Subscription};
+use grove_shared_cache::core::store::memory::Memory;
+use grove_shared_cache::core::store::sync::{Access, Sync};
+use grove_shared_cache::core::store::{Commit, Fill, KeyValue, Probe, Store};
+use reqwest::header::HeaderValue;
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Ways to build the store wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreFlaw {
+    /// A fill stamps the generation that is there, whatever its loader saw.
+    NoFence,
+    /// Where there is no generation, that counts as one.
+    NoMint,
+    /// Clients present no sync token.
+    NoSyncToken,
+}
+
+/// The state after one write.
+struct Moment {
+    at: Instant,
+    position: u64,
+    state: Memory,
+}
+
+pub struct Redis {
+    primary: Memory,
+    lag: Duration,
+    pub flaw: Option<StoreFlaw>,
+    chance: Arc<Chance>,
+    /// What the replica has yet to catch up with, oldest first; the first is where it may be already.
+    moments: Mutex<VecDeque<Moment>>,
+    subscribers: Mutex<Vec<mpsc::UnboundedSender<String>>>,
+    /// Per cent of announcements that get lost, and the milliseconds that one takes at most.
+    pub push_lost: AtomicU64,
+    pub push_ms: AtomicU64,
+    /// The newest edit that the caller of an invalidation knew of, by generation.
+    pub edits: Mutex<HashMap<String, u64>>,
+}
+
+const NONE: &str = "none";
+
+impl Redis {
+    pub fn new(
+        primary: Memory,
+        lag: Duration,
+        flaw: Option<StoreFlaw>,
+        chance: Arc<Chance>,
+    ) -> Self {
+        let first = Moment {
+            at: Instant::now() - lag,
+            position: 0,
+            state: primary.copy(),
+        };
+        Redis {
+            primary,
+            lag,
+            flaw,
+            chance,
+            moments: Mutex::new(VecDeque::from([first])),
+            subscribers: Mutex::default(),
+            push_lost: AtomicU64::new(0),
+            push_ms: AtomicU64::new(5),
+            edits: Mutex::default(),
+        }
+    }
+
+    /// Notes that the primary was written; its position.
+    fn written(&self) -> u64 {
+        let mut moments = self.moments.lock().unwrap();
+        let position = moments.back().map_or(0, |last| last.position) + 1;
+        moments.push_back(Moment {
+            at: Instant::now(),
+            position,
+            state: self.primary.copy(),
+        });
+        position
+    }
+
+    /// The replica as it is now, or once it has reached `position`.
+    async fn replica(&self, position: u64) -> (Memory, u64) {
+        if self.lag.is_zero() {
+            return (self.primary.clone(), self.position());
+        }
+        let reached_at = {
+            let moments = self.moments.lock().unwrap();
+            let moment = moments.iter().find(|moment| moment.position >= position);
+            moment.map(|moment| moment.at + self.lag)
+        };
+        if let Some(at) = reached_at {
+            sleep_until(at).await;
+        }
+        let mut moments = self.moments.lock().unwrap();
+        let now = Instant::now();
+        while moments.len() > 1 && moments[1].at + self.lag <= now {
+            moments.pop_front();
+        }
+        (moments[0].state.clone(), moments[0].position)
+    }
+
+    fn position(&self) -> u64 {
+        self.moments
+            .lock()
+            .unwrap()
+            .back()
+            .map_or(0, |last| last.position)
+    }
+
+    pub fn flush(&self) {
+        self.primary.flush();
+        self.written();
+    }
+
+    pub async fn evict(&self, key: &str) {
+        let _ = self.primary.del(Deadline::after(ms(1)), key).await;
+        self.written();
+    }
+
+    /// Ends every stream, as a restart of a proxy does.
+    pub fn hang_up(&self) {
+        self.subscribers.lock().unwrap().clear();
+    }
+
+    fn publish(&self, line: &str) {
+        let subscribers = self.subscribers.lock().unwrap().clone();
+        for subscriber in subscribers {
+            if self.chance.percent(self.push_lost.load(SeqCst)) {
+                continue;
+            }
+            let delay = ms(self.chance.between(1, self.push_ms.load(SeqCst)));
+            let line = line.to_owned();
+            tokio::spawn(async move {
+                sleep(delay).await;
+                let _ = subscriber.send(line);
+            });
+        }
+    }
+
+    fn flawed(&self, flaw: StoreFlaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+}
+
+/// One instance's view of Redis.
+pub struct Client {
+    pub redis: Arc<Redis>,
+    pub wire: Wire,
+    pub sync: Arc<Mutex<Sync>>,
+    /// The newest edit that an admin told this instance of.
+    pub knows_of: Arc<AtomicU64>,
+}
+
+impl Client {
+    async fn read_with<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        read: impl FnOnce(Memory) -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (redis, (number, token)) = (self.redis.clone(), self.sync.lock().unwrap().send());
+        let position = token
+            .filter(|_| !redis.flawed(StoreFlaw::NoSyncToken))
+            .and_then(|token| token.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
+        let served = async move {
+            let (state, position) = redis.replica(position).await;
+            (read(state), position)
+        };
+        let (value, position) = self.wire.call(deadline, served).await?;
+        self.keep(position, number, Access::Read);
+        Ok(value)
+    }
+
+    async fn write_with<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        write: impl FnOnce(&Redis) -> T + Send + 'static,
+    ) -> Result<(T, u64), Fault> {
+        let (redis, (number, _)) = (self.redis.clone(), self.sync.lock().unwrap().send());
+        let served = async move {
+            let value = write(&redis);
+            (value, redis.written())
+        };
+        let (value, position) = self.wire.call(deadline, served).await?;
+        self.keep(position, number, Access::Write);
+        Ok((value, position))
+    }
+
+    fn keep(&self, position: u64, number: u64, access: Access) {
+        self.sync
+            .lock()
+            .unwrap()
+            .keep(&token(position), number, access);
+    }
+
+    /// Where nothing counts as a generation, its absence is one.
+    fn generation(&self, generation: Option<Generation>) -> Option<Generation> {
+        let absent = self.redis.flawed(StoreFlaw::NoMint);
+        generation.or_else(|| absent.then(|| Generation::new(NONE)))
+    }
+}
+
+fn token(position: u64) -> HeaderValue {
+    HeaderValue::from_str(&position.to_string()).unwrap()
+}
+
+/// Runs what the embedded store does in no time.
+fn now<T>(future: impl Future<Output = Result<T, Fault>>) -> T {
+    futures_util::FutureExt::now_or_never(future)
+        .expect("the embedded store never waits")
+        .expect("the embedded store never fails")
+}
+
+fn at_once() -> Deadline {
+    Deadline::after(ms(1))
+}
+
+#[async_trait]
+impl Store for Client {
+    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
+        let read = |state: Memory| now(state.read(at_once()));
+        let mut snapshot = self.read_with(deadline, read).await?;
+        snapshot.generation = self.generation(snapshot.generation);
+        Ok(snapshot)
+    }
+
+    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
+        let read = |state: Memory| now(state.marks(at_once()));
+        let mut marks = self.read_with(deadline, read).await?;
+        marks.generation = self.generation(marks.generation);
+        Ok(marks)
+    }
+
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
+        let read = |state: Memory| now(state.remaining(at_once()));
+        self.read_with(deadline, read).await
+    }
+
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        let write = move |redis: &Redis| now(redis.primary.mint(at_once(), now_ms));
+        Ok(self.write_with(deadline, write).await?.0)
+    }
+
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
+        let write = move |redis: &Redis| now(redis.primary.claim(at_once(), term));
+        Ok(self.write_with(deadline, write).await?.0)
+    }
+
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
+        let write = move |redis: &Redis| now(redis.primary.release(at_once()));
+        Ok(self.write_with(deadline, write).await?.0)
+    }
+
+    async fn fill(
+        &self,
+        deadline: Deadline,
+        fence: &Generation,
+        record: &Record,
+        ttl_seconds: u32,
+    ) -> Result<Fill, Fault> {
+        let (mut fence, mut record) = (fence.clone(), record.clone());
+        let write = move |redis: &Redis| {
+            let current = now(redis.primary.marks(at_once())).generation;
+            if redis.flawed(StoreFlaw::NoFence) {
+                fence = current.clone().unwrap_or(fence);
+                record.config = restamped(&record.config, &fence);
+            }
+            if redis.flawed(StoreFlaw::NoMint) && current.is_none() && fence.as_str() == NONE {
+                // Stored under the absence of a generation.
+                let minted = now(redis.primary.mint(at_once(), 1));
+                let filled = now(redis.primary.fill(at_once(), &minted, &record, ttl_seconds));
+                let generation = "sim:generation";
+                now(redis.primary.del(at_once(), generation));
+                return filled;
+            }
+            now(redis.primary.fill(at_once(), &fence, &record, ttl_seconds))
+        };
+        Ok(self.write_with(deadline, write).await?.0)
+    }
+
+    async fn invalidate(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        term: Duration,
+    ) -> Result<Commit, Fault> {
+        let knows_of = self.knows_of.load(SeqCst);
+        let write = move |redis: &Redis| {
+            let commit = now(redis.primary.invalidate(at_once(), now_ms, term));
+            let generation = commit.generation.to_string();
+            redis.edits.lock().unwrap().insert(generation, knows_of);
+            commit
+        };
+        let (mut commit, position) = self.write_with(deadline, write).await?;
+        commit.sync = Some(position.to_string());
+        let token = token(position);
+        self.sync
+            .lock()
+            .unwrap()
+            .committed(&token, &commit.generation);
+        Ok(commit)
+    }
+
+    async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
+        let (redis, line) = (self.redis.clone(), announcement.to_line());
+        let served = async move { redis.publish(&line) };
+        self.wire.call(deadline, served).await
+    }
+
+    fn catch_up(&self, announcement: &Announcement) {
+        self.sync.lock().unwrap().announced(announcement);
+    }
+
+    async fn probe(&self, _: Deadline) -> Result<Probe, Fault> {
+        Err(Fault::Unreachable)
+    }
+}
+
+/// A fill's config as if its loader had seen this generation.
+fn restamped(config: &str, generation: &Generation) -> String {
+    let mut config: Value = serde_json::from_str(config).unwrap();
+    config["generation"] = generation.as_str().into();
+    if let Ok(number) = generation.as_str().parse::<u64>() {
+        config["generation"] = number.into();
+    }
+    config.to_string()
+}
+
+/// The simulated servers keep nothing but the prompt there.
+#[async_trait]
+impl KeyValue for Client {
+    async fn get(&self, _: Deadline, _: &str) -> Result<Option<String>, Fault> {
+        Err(Fault::Unreachable)
+    }
+    async fn set(&self, _: Deadline, _: &str, _: &str, _: u32) -> Result<(), Fault> {
+        Err(Fault::Unreachable)
+    }
+    async fn del(&self, _: Deadline, _: &str) -> Result<bool, Fault> {
+        Err(Fault::Unreachable)
+    }
+}
+
+/// The push stream of one instance.
+pub struct Stream {
+    pub redis: Arc<Redis>,
+    pub wire: Wire,
+    pub heard: Arc<dyn Fn(u64) + Send + std::marker::Sync>,
+}
+
+struct Listening {
+    messages: mpsc::UnboundedReceiver<String>,
+    redis: Arc<Redis>,
+    wire: Wire,
+    heard: Arc<dyn Fn(u64) + Send + std::marker::Sync>,
+}
+
+#[async_trait]
+impl Channel for Stream {
+    async fn subscribe(&self) -> Result<Box<dyn Subscription>, Fault> {
+        let (redis, deadline) = (self.redis.clone(), Deadline::after(ms(5000)));
+        let served = async move {
+            let (sender, messages) = mpsc::unbounded_channel();
+            redis.subscribers.lock().unwrap().push(sender);
+            messages
+        };
+        let messages = self.wire.call(deadline, served).await?;
+        Ok(Box::new(Listening {
+            messages,
+            redis: self.redis.clone(),
+            wire: self.wire.clone(),
+            heard: self.heard.clone(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Subscription for Listening {
+    async fn next(&mut self) -> Result<Option<String>, Fault> {
+        let message = self.messages.recv().await;
+        self.wire.process.turn().await;
+        let message = message.ok_or(Fault::Interrupted)?;
+        if let Some(said) = Announcement::parse(&message) {
+            let edits = self.redis.edits.lock().unwrap();
+            if let Some(&edit) = edits.get(said.generation.as_str()) {
+                (self.heard)(edit);
+            }
+        }
+        Ok(Some(message))
+    }
+}
