@@ -88,7 +88,7 @@ pub(super) enum Begin {
 /// How a flight ended.
 #[derive(Clone)]
 pub(super) enum Landed {
-    /// The near cache holds what this tier gave, or by now something newer.
+    /// The near cache holds what this tier gave, or by now something newer. Of `Stale`, what it held all the time.
     Held(Tier),
     /// There was no value to be had.
     StandIn(Answer),
@@ -243,7 +243,7 @@ impl Cache {
         let deadline = Deadline::after(self.parts.limits.source_timeout);
         let entry = match self.ask_source(epoch, fence.as_ref()).await {
             Ok(entry) => entry,
-            Err(lack) => return Landed::StandIn(self.stand_in(lack, deadline, fence).await),
+            Err(lack) => return self.stand_in(lack, deadline, fence).await,
         };
         if let Some(fence) = fence {
             let fill = self.clone().fill(entry, fence);
@@ -438,32 +438,25 @@ impl Cache {
         lack: Lack,
         deadline: Deadline,
         generation: Option<Generation>,
-    ) -> Answer {
+    ) -> Landed {
         if generation.is_some() {
             tokio::spawn(self.clone().release());
         }
-        let answer = self.last_resort(lack, deadline, generation).await;
+        if let (Lack::NoAnswer, Some(_)) = (lack, self.near.last_known_good()) {
+            self.stats.stale.increment();
+            self.journal.stale();
+            return Landed::Held(Tier::Stale);
+        }
+        let answer = self.last_resort(deadline, generation).await;
         if let Some(fence) = &answer.generation
             && !self.parts.rules.keep(Rule::StandInsAreNotStored)
         {
             tokio::spawn(self.clone().fill(answer.entry.clone(), fence.clone()));
         }
-        answer
+        Landed::StandIn(answer)
     }
 
-    async fn last_resort(
-        &self,
-        lack: Lack,
-        deadline: Deadline,
-        generation: Option<Generation>,
-    ) -> Answer {
-        if let Lack::NoAnswer = lack
-            && let Some(held) = self.near.last_known_good()
-        {
-            self.stats.stale.increment();
-            self.journal.stale();
-            return Answer::of(held, Tier::Stale);
-        }
+    async fn last_resort(&self, deadline: Deadline, generation: Option<Generation>) -> Answer {
         let Some(legacy) = &self.parts.legacy else {
             return self.fallback(generation);
         };

@@ -8,6 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt, Shared};
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::AbortHandle;
 
 /// `None` when the load panicked.
 pub type Landing<T> = Shared<BoxFuture<'static, Option<T>>>;
@@ -15,6 +16,8 @@ pub type Landing<T> = Shared<BoxFuture<'static, Option<T>>>;
 struct Flight<T: Clone> {
     begun: Duration,
     epoch: u64,
+    /// Knows when it is over even if nobody waits for it.
+    task: AbortHandle,
     landing: Landing<T>,
 }
 
@@ -56,7 +59,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         if let Some(flight) = newest.as_ref()
             && flight.epoch == epoch
             && now.saturating_sub(flight.begun) < max_age
-            && flight.landing.peek().is_none()
+            && !flight.task.is_finished()
         {
             return Boarding {
                 landing: flight.landing.clone(),
@@ -64,10 +67,12 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             };
         }
         let task = tokio::spawn(load());
+        let handle = task.abort_handle();
         let landing = async move { task.await.ok() }.boxed().shared();
         *newest = Some(Flight {
             begun: now,
             epoch,
+            task: handle,
             landing: landing.clone(),
         });
         Boarding {
@@ -131,6 +136,16 @@ mod tests {
             .board(at(0), 0, SECOND, || async { 1 })
             .landing
             .await;
+        let next = flights.board(at(0), 0, SECOND, || async { 2 });
+        assert!(!next.joined);
+        assert_eq!(next.landing.await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_landed_flight_that_nobody_waited_for_is_not_joined() {
+        let flights = Flights::default();
+        drop(flights.board(at(0), 0, SECOND, || async { 1 }));
+        tokio::task::yield_now().await;
         let next = flights.board(at(0), 0, SECOND, || async { 2 });
         assert!(!next.joined);
         assert_eq!(next.landing.await, Some(2));

@@ -42,6 +42,8 @@ impl Cache {
                     if cache.pending.fail(attempt) {
                         tokio::spawn(cache.clone().settle());
                     }
+                    // What the store confirmed since the call is not to be trusted either.
+                    cache.near.invalidated(None);
                     cache.stats.invalidations_failed.increment();
                     cache.journal.invalidation_failed(&fault);
                     Err(Error::store_unavailable(

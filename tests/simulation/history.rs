@@ -2,8 +2,8 @@
 //!
 //! *Bound*: a read that begins more than the bound after an invalidation resolved does not return what that invalidation
 //! replaced. *Monotonic*: on one instance, a read that begins after another ended does not return something older, by the order
-//! of the edits and by `updated_at`. *Told*: on an instance whose invalidation resolved, or that heard an announcement, a read
-//! that begins later returns nothing older. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
+//! of the edits and by `updated_at`. *Told*: on an instance that knows of an edit, a read that begins later returns nothing
+//! older. *Label*: what stands in for the prompt says so. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,14 +16,13 @@ pub enum Event {
         edit: u64,
         updated_at: u64,
     },
-    /// An invalidation made on `instance` after `edit` resolved.
+    /// An invalidation made after `edit` resolved.
     Invalidated {
         at: u64,
-        instance: usize,
-        life: u32,
         edit: u64,
     },
-    /// `instance` was told of an invalidation made after `edit`.
+    /// `instance` knows of `edit` from now on: it made an invalidation after it that resolved or is owed, or was told of one,
+    /// or opened the stream after one.
     Heard {
         at: u64,
         instance: usize,
@@ -126,18 +125,21 @@ fn not_monotonic(reads: &mut Vec<&Read>, updated_at: &BTreeMap<u64, u64>) -> Opt
 
 /// A read that returned something older than it had to know of.
 fn too_old(read: &Read, facts: &[&Event], bound: u64) -> Option<Violation> {
-    let found = read.edit.filter(|_| read.tier != "stale")?;
+    let Some(found) = read.edit else {
+        return (read.tier != "fallback").then(|| Violation {
+            property: "label",
+            read: read.clone(),
+            expected: 0,
+        });
+    };
+    if read.tier == "stale" {
+        return None;
+    }
     let here = |place: (usize, u32)| place == (read.instance, read.life);
     facts.iter().find_map(|fact| {
         let (property, expected) = match fact {
-            Event::Invalidated { at, edit, .. } if at + bound < read.begun => ("bound", *edit),
-            Event::Invalidated {
-                at,
-                instance,
-                life,
-                edit,
-            }
-            | Event::Heard {
+            Event::Invalidated { at, edit } if at + bound < read.begun => ("bound", *edit),
+            Event::Heard {
                 at,
                 instance,
                 life,

@@ -374,9 +374,15 @@ impl Channel for Stream {
         let served = async move {
             let (sender, messages) = mpsc::unbounded_channel();
             redis.subscribers.lock().unwrap().push(sender);
-            messages
+            let edits = redis.edits.lock().unwrap();
+            (messages, edits.values().copied().max())
         };
-        let messages = self.wire.call(deadline, served).await?;
+        let (messages, newest) = self.wire.call(deadline, served).await?;
+        // What was announced before is not repeated, so opening the stream has to tell; without a token, a replica that
+        // lags may answer all the same.
+        if let Some(edit) = newest.filter(|_| self.redis.lag.is_zero()) {
+            (self.heard)(edit);
+        }
         Ok(Box::new(Listening {
             messages,
             redis: self.redis.clone(),

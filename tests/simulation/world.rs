@@ -101,7 +101,6 @@ pub struct Instance {
     pub clock: Arc<SimClock>,
     pub process: Process,
     knows_of: Arc<AtomicU64>,
-    number: usize,
     life: u32,
 }
 
@@ -193,7 +192,6 @@ impl World {
             clock,
             process,
             knows_of,
-            number,
             life,
         }
     }
@@ -278,17 +276,17 @@ impl World {
         instance.process.turn().await;
         let at = self.now();
         if went_through {
-            self.record(Event::Invalidated {
-                at,
-                instance: instance.number,
-                life: instance.life,
-                edit,
-            });
+            self.record(Event::Invalidated { at, edit });
         } else {
-            self.note(format!(
-                "instance {number} owes the invalidation of edit {edit}"
-            ));
+            self.note(format!("instance {number} owes an invalidation"));
         }
+        // If it failed the instance keeps off the store, so it is fresh all the same.
+        self.record(Event::Heard {
+            at,
+            instance: number,
+            life: instance.life,
+            edit,
+        });
     }
 
     /// Ends a process where it stands and starts another in its place.
