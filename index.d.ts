@@ -101,9 +101,11 @@ export interface CacheOptions {
 export interface CacheStats {
   /** Reads that began. */
   reads: number
+  /** Reads served from this process's memory, under a lease. */
+  memoryHits: number
   /** Reads that shared a load which another one had begun. */
   joined: number
-  /** Loads that the store answered. */
+  /** Loads that the store answered with the prompt, or by confirming the one in memory. */
   hits: number
   /** Loads for which the store had nothing usable. */
   misses: number
@@ -115,6 +117,8 @@ export interface CacheStats {
   sourceReads: number
   /** Requests that the source did not answer. */
   sourceFaults: number
+  /** Loads answered by the last known prompt, because neither Redis nor the source answered. */
+  stale: number
   /** Loads that `legacySource` or the fallback prompt answered. */
   fallbacks: number
   /** Prompts written to the store. */
@@ -125,6 +129,14 @@ export interface CacheStats {
   invalidations: number
   /** Invalidations that did not reach the store. */
   invalidationsFailed: number
+  /** Invalidations made here that the other instances could not be told of; they find out when their leases end. */
+  publishesFailed: number
+  /** Announcements of invalidations that arrived. */
+  pushes: number
+  /** How often the push stream was opened. */
+  pushConnects: number
+  /** Loads begun because the stored prompt was gone or about to expire. */
+  refreshes: number
 }
 
 /**
@@ -210,6 +222,8 @@ export interface RedisStatus {
    * reads from the source.
    */
   invalidationPending: boolean
+  /** Whether the push stream is open. It is opened by the first read; without it a change is seen when a lease ends. */
+  pushConnected: boolean
   /**
    * Why it did not answer, in one word: `timeout`, `unreachable`, `interrupted`, `unauthorized`, `quota`, `redirected`,
    * `status`, `rejected`, `too-large`, `malformed`. Null if it did, or is not configured.
@@ -244,7 +258,10 @@ export interface SystemPromptConfig {
   title: string | null
   /** The store's generation that it was read or filled under; null where the store was not asked or did not answer. */
   generation: number | null
-  /** The tier that answered this read. `fallback` stands for `legacySource` too. `memory` and `stale` are for later versions. */
+  /**
+   * The tier that answered this read: `memory` is this process, under a lease; `redis` gave it or confirmed it; `stale` is
+   * the last known prompt while neither Redis nor the source answers; `fallback` stands for `legacySource` too.
+   */
   tier: 'memory' | 'redis' | 'source' | 'stale' | 'fallback'
 }
 

@@ -174,7 +174,7 @@ impl Near {
         let until = from + self.max_staleness;
         // Early enough for the next answer to be there before the lease ends; late enough for about one command per lease.
         let round_trip = now.saturating_sub(sent_at);
-        let margin = (round_trip * 2).clamp(self.max_staleness / 16, self.max_staleness / 2);
+        let margin = (round_trip * 2).clamp(self.max_staleness / 20, self.max_staleness / 2);
         (until > now).then_some(Lease {
             until,
             renew_at: until - margin,
@@ -322,9 +322,9 @@ mod tests {
         let renews = |near: &Near, ms: u64| near.leased(at(ms)).unwrap().renew;
         let quick = near();
         quick.accept(answer(&quick, Origin::Store, 1, "one", 0), at(1));
-        assert!(!renews(&quick, 937));
-        assert!(renews(&quick, 938));
-        assert!(!renews(&quick, 939), "it has been begun");
+        assert!(!renews(&quick, 949));
+        assert!(renews(&quick, 950));
+        assert!(!renews(&quick, 951), "it has been begun");
         let slow = near();
         slow.accept(answer(&slow, Origin::Store, 1, "one", 0), at(200));
         assert!(!renews(&slow, 599));

@@ -61,6 +61,13 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Whether it is a read that began after this and that the source answered.
+    pub fn waited_for_the_source(&self, after: u64) -> bool {
+        matches!(self, Event::Read(read) if read.begun > after && read.tier == "source")
+    }
+}
+
 #[derive(Debug)]
 pub struct Violation {
     pub property: &'static str,

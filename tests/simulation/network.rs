@@ -48,7 +48,8 @@ impl Chance {
 /// How bad the wires of a run are.
 #[derive(Clone, Debug)]
 pub struct Weather {
-    /// Milliseconds that a message mostly takes, at most.
+    /// Milliseconds that a message mostly takes, at least and at most.
+    pub least_ms: u64,
     pub usual_ms: u64,
     /// Per cent of messages that take up to `late_ms` instead.
     pub late: u64,
@@ -127,7 +128,7 @@ impl Wire {
         if self.chance.percent(weather.late) {
             ms(self.chance.between(weather.usual_ms, weather.late_ms))
         } else {
-            ms(self.chance.between(1, weather.usual_ms))
+            ms(self.chance.between(weather.least_ms, weather.usual_ms))
         }
     }
 

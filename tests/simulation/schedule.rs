@@ -31,12 +31,7 @@ impl Outcome {
 pub fn run(seed: u64, build: Build) -> Outcome {
     let chance = Chance::of(seed);
     let circumstances = circumstances(&chance);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let history = runtime.block_on(async {
+    let history = simulated(async || {
         let world = World::new(seed, build, &circumstances);
         tokio::spawn(drive(world.clone(), circumstances.lag_ms > 0));
         sleep(ms(RUN_MS + QUIET_MS)).await;
@@ -52,6 +47,15 @@ pub fn run(seed: u64, build: Build) -> Outcome {
     }
 }
 
+/// Time passes as soon as there is nothing to do.
+pub fn simulated<T>(run: impl AsyncFnOnce() -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(run())
+}
+
 fn circumstances(chance: &Chance) -> Circumstances {
     let stormy = chance.percent(70);
     let share = |of: u64| if stormy { chance.below(of) } else { 0 };
@@ -64,6 +68,7 @@ fn circumstances(chance: &Chance) -> Circumstances {
         },
         push: chance.percent(70),
         store: Weather {
+            least_ms: 1,
             usual_ms: chance.between(1, 10),
             late: share(25),
             late_ms: chance.between(50, 900),
@@ -71,6 +76,7 @@ fn circumstances(chance: &Chance) -> Circumstances {
             refused: share(6),
         },
         source: Weather {
+            least_ms: 1,
             usual_ms: chance.between(10, 60),
             late: share(50),
             late_ms: chance.between(100, 1500),

@@ -48,6 +48,8 @@ pub struct Redis {
     /// Per cent of announcements that get lost, and the milliseconds that one takes at most.
     pub push_lost: AtomicU64,
     pub push_ms: AtomicU64,
+    /// Commands that arrived.
+    pub commands: AtomicU64,
     /// The newest edit that the caller of an invalidation knew of, by generation.
     pub edits: Mutex<HashMap<String, u64>>,
 }
@@ -75,8 +77,14 @@ impl Redis {
             subscribers: Mutex::default(),
             push_lost: AtomicU64::new(0),
             push_ms: AtomicU64::new(5),
+            commands: AtomicU64::new(0),
             edits: Mutex::default(),
         }
+    }
+
+    /// Whether the prompt is stored.
+    pub fn has_value(&self) -> bool {
+        now(self.primary.read(at_once())).active.is_some()
     }
 
     /// Notes that the primary was written; its position.
@@ -176,6 +184,7 @@ impl Client {
             .and_then(|token| token.to_str().ok()?.parse().ok())
             .unwrap_or(0);
         let served = async move {
+            redis.commands.fetch_add(1, SeqCst);
             let (state, position) = redis.replica(position).await;
             (read(state), position)
         };
@@ -191,6 +200,7 @@ impl Client {
     ) -> Result<(T, u64), Fault> {
         let (redis, (number, _)) = (self.redis.clone(), self.sync.lock().unwrap().send());
         let served = async move {
+            redis.commands.fetch_add(1, SeqCst);
             let value = write(&redis);
             (value, redis.written())
         };
@@ -316,7 +326,10 @@ impl Store for Client {
 
     async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
         let (redis, line) = (self.redis.clone(), announcement.to_line());
-        let served = async move { redis.publish(&line) };
+        let served = async move {
+            redis.commands.fetch_add(1, SeqCst);
+            redis.publish(&line);
+        };
         self.wire.call(deadline, served).await
     }
 
@@ -372,6 +385,7 @@ impl Channel for Stream {
     async fn subscribe(&self) -> Result<Box<dyn Subscription>, Fault> {
         let (redis, deadline) = (self.redis.clone(), Deadline::after(ms(5000)));
         let served = async move {
+            redis.commands.fetch_add(1, SeqCst);
             let (sender, messages) = mpsc::unbounded_channel();
             redis.subscribers.lock().unwrap().push(sender);
             let edits = redis.edits.lock().unwrap();

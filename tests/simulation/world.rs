@@ -89,6 +89,7 @@ pub struct World {
     source_weather: Arc<Mutex<Weather>>,
     rules: Rules,
     push: bool,
+    ttl_seconds: u32,
     events: Arc<Mutex<Vec<Event>>>,
     edits: AtomicU64,
     instances: Vec<Mutex<Instance>>,
@@ -105,7 +106,17 @@ pub struct Instance {
 }
 
 impl World {
+    /// With a time to live that ends a few times in a run.
     pub fn new(seed: u64, build: Build, circumstances: &Circumstances) -> Arc<Self> {
+        Self::with_ttl(seed, build, circumstances, 5)
+    }
+
+    pub fn with_ttl(
+        seed: u64,
+        build: Build,
+        circumstances: &Circumstances,
+        ttl_seconds: u32,
+    ) -> Arc<Self> {
         let chance = Arc::new(Chance::of(seed ^ 0x5EED));
         let origin = Instant::now();
         let clock = SimClock {
@@ -126,6 +137,7 @@ impl World {
             source_weather: Arc::new(Mutex::new(circumstances.source.clone())),
             rules: build.rules,
             push: circumstances.push,
+            ttl_seconds,
             events: Arc::default(),
             edits: AtomicU64::new(0),
             instances: Vec::new(),
@@ -180,7 +192,7 @@ impl World {
             legacy: None,
             clock: clock.clone(),
             limits: Limits {
-                ttl_seconds: 5,
+                ttl_seconds: self.ttl_seconds,
                 max_staleness: ms(MAX_STALENESS_MS),
                 redis_timeout: ms(500),
                 source_timeout: ms(2000),
@@ -219,14 +231,6 @@ impl World {
 
     pub fn instance(&self, number: usize) -> Instance {
         self.instances[number].lock().unwrap().clone()
-    }
-
-    pub fn set_store_weather(&self, weather: Weather) {
-        *self.store_weather.lock().unwrap() = weather;
-    }
-
-    pub fn set_source_weather(&self, weather: Weather) {
-        *self.source_weather.lock().unwrap() = weather;
     }
 
     /// One read, into the history.
