@@ -22,8 +22,12 @@ export function redisServerInstalled() {
  *   stop(): Promise<void> }>} `connect` gives a new client on the same data; `stop` also closes the clients
  */
 export async function startRedis({ embedded = false } = {}) {
-  if (embedded || !redisServerInstalled()) return startEmbeddedRedis()
-  const { port, server } = await startServer()
+  return embedded || !redisServerInstalled() ? startEmbeddedRedis() : startRedisServer()
+}
+
+/** Starts a redis-server with further arguments; the same shape as `startRedis` gives. @param {string[]} [args] */
+export async function startRedisServer(args = []) {
+  const { port, server } = await startServer(args)
   const clients = new Set()
   const connect = (options = {}) => {
     const client = new Redis({ host: '127.0.0.1', port, ...options })
@@ -40,7 +44,7 @@ export async function startRedis({ embedded = false } = {}) {
   return { kind: 'redis-server', url: `redis://127.0.0.1:${port}`, connect, stop }
 }
 
-async function startServer() {
+async function startServer(args) {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort()
     try {
@@ -57,6 +61,12 @@ async function startServer() {
           '',
           '--appendonly',
           'no',
+          // A replica gets its first copy as soon as it asks.
+          '--repl-diskless-sync',
+          'yes',
+          '--repl-diskless-sync-delay',
+          '0',
+          ...args,
         ],
         { ready: ({ printed }) => printed('Ready to accept connections') },
       )

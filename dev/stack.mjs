@@ -9,23 +9,26 @@ import { pathToFileURL } from 'node:url'
 import { startPostgres } from './postgres.mjs'
 import { startPostgrest } from './postgrest.mjs'
 import { startRedis } from './redis.mjs'
+import { startReplica } from './replica.mjs'
 import { startSupabase } from './supabase.mjs'
 import { startUpstash } from './upstash/server.mjs'
 
 /**
- * Starts the store: Redis, and the bridge in front of it.
+ * Starts the store: Redis, its replica if one is asked for, and the bridge in front of them.
  *
- * @param {{ embedded?: boolean, onProgress?: (part: string) => void }} [options] see {@link startStack}
+ * @param {{ embedded?: boolean, replica?: { lagMs?: number }, onProgress?: (part: string) => void }} [options] see
+ *   {@link startStack}
  */
-export function startStore({ embedded = false, onProgress } = {}) {
+export function startStore({ embedded = false, replica: lagging, onProgress } = {}) {
   return startParts(onProgress, async (up) => {
     const store = up('redis', await startRedis({ embedded }))
-    const upstash = up('upstash', await startUpstash({ redis: store }))
+    const replica = lagging && up('replica', await startReplica({ redis: store, ...lagging }))
+    const upstash = up('upstash', await startUpstash({ redis: store, replica }))
     const environment = {
       UPSTASH_REDIS_REST_URL: upstash.url,
       UPSTASH_REDIS_REST_TOKEN: upstash.token,
     }
-    return { store, upstash, environment }
+    return { store, replica, upstash, environment }
   })
 }
 
@@ -56,16 +59,17 @@ export function startSource({ onProgress } = {}) {
  *
  * @param {object} [options]
  * @param {boolean} [options.embedded] the in-process store even where redis-server is installed
+ * @param {{ lagMs?: number }} [options.replica] a replica that answers what only reads, and lags; needs redis-server
  * @param {(part: string) => void} [options.onProgress] told each part as it is up
  * @returns {Promise<{ redis: import('ioredis').Redis, store: Awaited<ReturnType<typeof startRedis>>,
- *   upstash: Awaited<ReturnType<typeof startUpstash>>, supabase: Awaited<ReturnType<typeof startSupabase>>,
- *   postgres: Awaited<ReturnType<typeof startPostgres>>, sql(text: string, params?: unknown[]): Promise<object[]>,
- *   environment: Record<string, string>, stop(): Promise<void> }>} `redis` is a client beside the bridge, as a
- *   stranger's console would be; `stop` stops the parts in reverse order
+ *   replica?: Awaited<ReturnType<typeof startReplica>>, upstash: Awaited<ReturnType<typeof startUpstash>>,
+ *   supabase: Awaited<ReturnType<typeof startSupabase>>, postgres: Awaited<ReturnType<typeof startPostgres>>, sql(text:
+ *   string, params?: unknown[]): Promise<object[]>, environment: Record<string, string>, stop(): Promise<void> }>} `redis`
+ *   is a client beside the bridge, as a stranger's console would be; `stop` stops the parts in reverse order
  */
-export async function startStack({ embedded = false, onProgress } = {}) {
+export async function startStack({ embedded = false, replica, onProgress } = {}) {
   // Both at once, as Postgres takes most of the time.
-  const starting = [startStore({ embedded, onProgress }), startSource({ onProgress })]
+  const starting = [startStore({ embedded, replica, onProgress }), startSource({ onProgress })]
   const halves = await Promise.allSettled(starting)
   const started = halves.flatMap(({ value }) => value ?? [])
   const stop = async () => {

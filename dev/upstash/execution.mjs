@@ -1,41 +1,56 @@
-// Runs commands for the bridge: refuses what this caller cannot run, picks the store, counts what is billed, moves
-// the sync token.
+// Runs commands for the bridge: refuses what this caller cannot run, tells the database what only reads, counts what
+// is billed.
 
 import { nameOf, refusalOf } from './commands.mjs'
 import { Refusal } from './errors.mjs'
 import { Scripts } from './scripts.mjs'
 
-/** @typedef {{ readOnly: boolean, position: number | null }} Caller what the request's token and sync token say */
+/**
+ * @typedef {object} Caller
+ * @property {boolean} readOnly what the request's token says
+ * @property {number | null} position what its sync token says
+ * @property {() => boolean} gone whether the client has gone away
+ */
 
 export class Execution {
-  #primary
+  #database
   #table
-  #clock
   #scripts = new Scripts()
 
   /** Commands billed so far: every command that reached the store, and those that scripts ran. */
   billed = 0
 
-  constructor({ store, table, clock }) {
-    this.#primary = store
+  constructor({ database, table }) {
+    this.#database = database
     this.#table = table
-    this.#clock = clock
   }
 
-  /** Runs one command. @returns {Promise<unknown>} the reply; errors of Redis are replies, too */
+  /**
+   * Runs one command.
+   *
+   * @returns {Promise<{ reply: unknown, position?: number }>} errors of Redis are replies, too; `position` is that of the
+   *   state behind the reply, if the command ran
+   */
   async one(command, caller) {
-    const refusal = this.#refusal(command, caller)
-    if (refusal) return new Error(refusal)
-    const { reply, innerCalls } = await this.#storeFor(command, caller).run(
-      this.#scripts.translate(command),
-    )
-    this.#account([command], innerCalls)
-    return this.#scripts.translateReply(command, reply)
+    const { replies, position } = await this.many([command], caller)
+    return { reply: replies[0], position }
   }
 
   /** Runs commands in order, each whatever became of the others. */
-  many(commands, caller) {
-    return Promise.all(commands.map((command) => this.one(command, caller)))
+  async many(commands, caller) {
+    const replies = commands.map((command) => {
+      const refusal = this.#refusal(command, caller)
+      return refusal === null ? null : new Error(refusal)
+    })
+    const places = [...replies.keys()].filter((place) => replies[place] === null)
+    if (places.length === 0) return { replies }
+    const run = places.map((place) => commands[place])
+    const { outcomes, position } = await this.#database.run(...this.#task(run, caller))
+    outcomes.forEach(({ reply, innerCalls }, index) => {
+      this.billed += 1 + innerCalls
+      replies[places[index]] = this.#scripts.translateReply(run[index], reply)
+    })
+    return { replies, position }
   }
 
   /** Runs commands as one transaction. @throws {Refusal} when it is discarded as a whole */
@@ -44,25 +59,24 @@ export class Execution {
       const refusal = this.#refusal(command, caller)
       if (refusal) throw new Refusal(400, refusal)
     }
-    const translated = commands.map((command) => this.#scripts.translate(command))
-    const { replies, innerCalls } = await this.#primary.transaction(translated)
+    const { replies, innerCalls, position } = await this.#database.transaction(
+      ...this.#task(commands, caller),
+    )
     if (replies instanceof Error) throw new Refusal(400, replies.message)
-    this.#account(commands, innerCalls)
-    return replies.map((reply, index) => this.#scripts.translateReply(commands[index], reply))
+    this.billed += commands.length + innerCalls
+    return {
+      replies: replies.map((reply, index) => this.#scripts.translateReply(commands[index], reply)),
+      position,
+    }
   }
 
   #refusal(command, { readOnly }) {
     return refusalOf(command, { readOnly, table: this.#table })
   }
 
-  // The place for replicas: a command that only reads may go to any replica that has come as far as
-  // `caller.position`; without a position, to any at all. There is one store today.
-  #storeFor(_command, _caller) {
-    return this.#primary
-  }
-
-  #account(commands, innerCalls) {
-    this.billed += commands.length + innerCalls
-    if (commands.some((command) => !this.#table.reads(nameOf(command)))) this.#clock.advance()
+  #task(commands, { position, gone }) {
+    const reads = commands.every((command) => this.#table.reads(nameOf(command)))
+    const translated = commands.map((command) => this.#scripts.translate(command))
+    return [translated, { reads, after: position, gone }]
   }
 }

@@ -10,6 +10,7 @@ import { ERRORS, Refusal, tooLarge } from './errors.mjs'
 import { subscribe } from './subscriptions.mjs'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT']
+const SYNC_TOKEN = 'upstash-sync-token'
 const JSON_TYPE = 'application/json'
 const compressed = promisify(gzip)
 
@@ -19,12 +20,12 @@ const compressed = promisify(gzip)
  * @param {object} parts
  * @param {import('./access.mjs').Access} parts.access
  * @param {import('./execution.mjs').Execution} parts.execution
- * @param {import('./sync-token.mjs').SyncClock} parts.clock
- * @param {object} parts.store for subscriptions
+ * @param {import('./sync-token.mjs').SyncTokens} parts.tokens
+ * @param {object} parts.database for subscriptions
  * @param {number} parts.maxRequestBytes
  * @param {number} parts.gzipFromBytes shorter answers are not compressed
  */
-export function routes({ access, execution, clock, store, maxRequestBytes, gzipFromBytes }) {
+export function routes({ access, execution, tokens, database, maxRequestBytes, gzipFromBytes }) {
   return async (request, response, streams) => {
     const headers = {}
     try {
@@ -34,22 +35,24 @@ export function routes({ access, execution, clock, store, maxRequestBytes, gzipF
       const format = formatOf(request, segments)
       const { body, bytes, tooLarge: refused } = await readBody(request, maxRequestBytes)
       if (refused) throw new Refusal(413, tooLarge(maxRequestBytes, bytes))
-      const caller = { readOnly, position: clock.position(request.headers['upstash-sync-token']) }
+      const position = tokens.position(request.headers[SYNC_TOKEN])
+      const caller = { readOnly, position, gone: () => request.socket.destroyed }
       if (segments[0] === 'subscribe' || segments[0] === 'psubscribe') {
         const channels = segments.slice(1).map(decodeURIComponent)
         const pattern = segments[0] === 'psubscribe'
-        headers['upstash-sync-token'] = clock.token()
+        headers[SYNC_TOKEN] = tokens.at(await database.position())
+        const store = database.primary
         return await subscribe({ store, channels, pattern, request, response, streams, headers })
       }
       const answer = await answerOf({ execution, caller, request, segments, query, body, format })
-      headers['upstash-sync-token'] = clock.token()
+      headers[SYNC_TOKEN] = tokens.at(answer.position)
       await send(request, response, answer, headers, gzipFromBytes)
     } catch (error) {
-      // The client went away while it was still sending.
-      if (response.destroyed || response.headersSent) return
+      // The client went away while it was still sending, or while it waited.
+      if (request.socket.destroyed || response.destroyed || response.headersSent) return
       const refusal = error instanceof Refusal ? error : internalError(error)
       request.resume()
-      if (refusal.status !== 401) headers['upstash-sync-token'] = clock.token()
+      if (refusal.status !== 401) headers[SYNC_TOKEN] = tokens.at()
       await send(request, response, refusalAnswer(refusal), headers, gzipFromBytes)
     }
   }
@@ -84,22 +87,22 @@ async function answerOf({ execution, caller, request, segments, query, body, for
   if (batch) {
     const commands = commandsOfBody(body)
     if (segments[0] === 'multi-exec') {
-      return jsonBody(200, jsonAnswers(await execution.atomically(commands, caller), format))
+      const { replies, position } = await execution.atomically(commands, caller)
+      return { ...jsonBody(200, jsonAnswers(replies, format)), position }
     }
-    const replies = await execution.many(commands, caller)
-    if (!format.raw) return jsonBody(200, jsonAnswers(replies, format))
-    return rawBody(
-      200,
-      Buffer.concat(replies.map((reply, index) => resp2(reply, nameOf(commands[index])))),
-    )
+    const { replies, position } = await execution.many(commands, caller)
+    if (!format.raw) return { ...jsonBody(200, jsonAnswers(replies, format)), position }
+    const bodies = replies.map((reply, index) => resp2(reply, nameOf(commands[index])))
+    return { ...rawBody(200, Buffer.concat(bodies)), position }
   }
   const command =
     segments.length === 0 ? commandAtRoot(request, body) : commandOfPath(segments, query, body)
-  const reply = await execution.one(command, caller)
+  const { reply, position } = await execution.one(command, caller)
   const status = reply instanceof Error ? 400 : 200
-  return format.raw
+  const answer = format.raw
     ? rawBody(status, resp2(reply, nameOf(command)))
     : jsonBody(status, jsonAnswer(reply, format))
+  return { ...answer, position }
 }
 
 function commandAtRoot(request, body) {

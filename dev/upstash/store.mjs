@@ -5,8 +5,11 @@
 
 import { runsScript } from './scripts.mjs'
 
+// A replica tells both, its own first.
+const OFFSET = /^(?:slave|master)_repl_offset:(?<offset>\d+)/m
+
 /** @param {Awaited<ReturnType<import('../redis.mjs').startRedis>>} redis */
-export async function openStore(redis) {
+export function openStore(redis) {
   return redis.kind === 'embedded' ? new EmbeddedStore(redis) : new ServerStore(redis)
 }
 
@@ -37,6 +40,12 @@ class Store {
 }
 
 class ServerStore extends Store {
+  /** How far its data has come, in bytes of the primary's writes; a replica's own count is of those it has run. */
+  async position() {
+    const { groups } = OFFSET.exec(await this.client.info('replication'))
+    return Number(groups.offset)
+  }
+
   /** Runs one command. @returns {Promise<{ reply: unknown, innerCalls: number }>} errors are replies, too */
   async run(command) {
     if (!runsScript(command)) return { reply: await this.#reply(command), innerCalls: 0 }
