@@ -1,7 +1,7 @@
 // What is served, and how soon, when store or source are not what they should be.
 import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
-import { fleet, withStack } from './support/stack.mjs'
+import { ASKING, fleet, withStack } from './support/stack.mjs'
 import { until } from './support/until.mjs'
 
 const stack = withStack(test)
@@ -50,7 +50,7 @@ for (const [state, fault] of Object.entries(FAULTS)) {
     `store ${state}: the source is served, and the store again when it is well`,
     async (t) => {
       const { instance } = fleet(stack)
-      const cache = instance(TIMEOUTS)
+      const cache = instance({ ...TIMEOUTS, ...ASKING })
       stack.upstash.faults.set(fault)
       const { answer, ms } = await timed(() => cache.fetchActiveSystemPromptConfig())
       t.like(answer, { content: PROMPT, tier: 'source', generation: null })

@@ -60,20 +60,17 @@ test.serial(
   async (t) => {
     await activatePrompt(stack.sql, { identity: 'real' })
     const { instance, prefix } = fleet(stack)
-    const cache = instance()
-    const hit = async () => (await cache.fetchActiveSystemPromptConfig()).tier === 'redis'
+    const cold = async () => {
+      const config = await instance().fetchActiveSystemPromptConfig()
+      return { content: config.content, tier: config.tier }
+    }
+    const hit = async () => (await cold()).tier === 'redis'
     await until(hit, 'a hit')
     await own.del(`${prefix}:active`)
-    t.like(await cache.fetchActiveSystemPromptConfig(), {
-      content: '## Identity\nreal',
-      tier: 'source',
-    })
+    t.deepEqual(await cold(), { content: '## Identity\nreal', tier: 'source' })
     await until(hit, 'a hit')
     await own.set(`${prefix}:active`, 'an older client’s prompt')
-    t.like(await cache.fetchActiveSystemPromptConfig(), {
-      content: '## Identity\nreal',
-      tier: 'source',
-    })
+    t.deepEqual(await cold(), { content: '## Identity\nreal', tier: 'source' })
   },
 )
 

@@ -18,6 +18,9 @@ export function withStack(test) {
   return stack
 }
 
+/** Options of an instance whose every read asks: nothing is served under a lease. */
+export const ASKING = { maxStalenessMs: 0 }
+
 /**
  * Caches of one fleet: as many instances as are asked for, on keys that no other test uses.
  *

@@ -153,6 +153,10 @@ impl Near {
             // The lease that ran was the other value's.
             state.lease = None;
         }
+        if state.held.is_none() {
+            // It has just been read, or is about to be stored.
+            state.checked_at = now;
+        }
         let since = match &state.held {
             Some(held) if age == Age::Same => held.since,
             _ => now,

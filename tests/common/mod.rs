@@ -23,10 +23,11 @@ use tokio::time::timeout_at;
 
 pub const NOON_MS: u64 = 1_800_000_000_000;
 
-/// Stands still until it is moved.
+/// Stands still until it is moved, but for a nanosecond at each look: no two moments are the same.
 #[derive(Default)]
 pub struct HandClock {
     elapsed_ms: AtomicU64,
+    looks: AtomicU64,
 }
 
 impl HandClock {
@@ -42,7 +43,8 @@ impl Clock for HandClock {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.elapsed_ms.load(Ordering::SeqCst))
+        let look = self.looks.fetch_add(1, Ordering::SeqCst);
+        Duration::from_millis(self.elapsed_ms.load(Ordering::SeqCst)) + Duration::from_nanos(look)
     }
 }
 

@@ -42,7 +42,7 @@ pub trait Store: Send + Sync {
     /// Only what tells whether an entry that was read is still there.
     async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault>;
 
-    /// Until the value expires; `None` where there is none.
+    /// Until the value expires; `None` where there is none, or one without an expiry, which no fill has written.
     async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault>;
 
     /// Makes `now_ms` the generation where there is none; the generation that is there now. A second command where

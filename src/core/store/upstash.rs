@@ -148,10 +148,8 @@ impl Store for Upstash {
         let command = json!(["PTTL", self.keys.active]);
         let remaining = self.command(deadline, Access::Read, command).await?;
         match remaining.as_i64() {
-            // No such key.
-            Some(-2) => Ok(None),
-            // No expiry: a stranger's, and no reason to refresh it.
-            Some(-1) => Ok(Some(Duration::MAX)),
+            // -2: no such key. -1: no expiry, so a stranger wrote it, and what this package wrote is gone.
+            Some(-2 | -1) => Ok(None),
             Some(ms) if ms >= 0 => Ok(Some(Duration::from_millis(ms.unsigned_abs()))),
             _ => Err(Fault::Malformed {
                 expected: "a number of milliseconds",
