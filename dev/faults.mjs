@@ -16,6 +16,7 @@ import { EventStreams } from './event-streams.mjs'
  * @property {number} [times] how many requests it hits before it clears itself; without it, all
  * @property {(request: import('node:http').IncomingMessage) => boolean} [match] which requests it hits; default all
  * @property {number} [ms] `delay`: before the server sees the request; `drip`: between two bytes (100)
+ * @property {number} [afterMs] `delay`: before the client sees the answer, whole; not for event streams
  * @property {number} [code] `status` (503), `redirect` (302)
  * @property {string | Buffer} [body] `status`, `garbage`, `wrongJson`
  * @property {string} [contentType] `status`, `garbage`: of the body
@@ -100,8 +101,14 @@ const BODY_KINDS = new Set(['reset', 'drip', 'truncated'])
 
 const KINDS = {
   async delay({ fault, response, forward }) {
-    await wait(fault.ms, undefined, { ref: false })
-    if (!response.destroyed) forward(response)
+    const { ms, afterMs } = fault
+    await wait(ms, undefined, { ref: false })
+    if (response.destroyed) return
+    if (!afterMs) return forward(response)
+    const { status, headers, body } = await CapturedResponse.of(forward)
+    await wait(afterMs, undefined, { ref: false })
+    response.writeHead(status, { ...headers, 'content-length': String(body.length) })
+    response.end(body)
   },
 
   async hang() {},

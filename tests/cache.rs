@@ -19,7 +19,7 @@ use grove_shared_cache::core::protocol::{Announcement, Generation, Keys, Marks, 
 use grove_shared_cache::core::rules::Rules;
 use grove_shared_cache::core::source::LegacySource;
 use grove_shared_cache::core::store::memory::Memory;
-use grove_shared_cache::core::store::{Commit, Fill, KeyValue, Probe, Store};
+use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Store};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -191,11 +191,14 @@ impl Store for Switched {
         deadline: Deadline,
         now_ms: u64,
         term: Duration,
-    ) -> Result<Commit, Fault> {
+    ) -> Result<Generation, Fault> {
         self.up()?.invalidate(deadline, now_ms, term).await
     }
     async fn publish(&self, deadline: Deadline, said: &Announcement) -> Result<(), Fault> {
         self.up()?.publish(deadline, said).await
+    }
+    fn sync_token(&self) -> Option<String> {
+        self.store.sync_token()
     }
     fn catch_up(&self, said: &Announcement) {
         self.store.catch_up(said);
@@ -244,11 +247,14 @@ impl Store for ReadOnly {
     async fn fill(&self, _: Deadline, _: &Generation, _: &Record, _: u32) -> Result<Fill, Fault> {
         Err(Fault::QuotaExceeded)
     }
-    async fn invalidate(&self, _: Deadline, _: u64, _: Duration) -> Result<Commit, Fault> {
+    async fn invalidate(&self, _: Deadline, _: u64, _: Duration) -> Result<Generation, Fault> {
         Err(Fault::QuotaExceeded)
     }
     async fn publish(&self, _: Deadline, _: &Announcement) -> Result<(), Fault> {
         Err(Fault::QuotaExceeded)
+    }
+    fn sync_token(&self) -> Option<String> {
+        None
     }
     fn catch_up(&self, _: &Announcement) {}
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {

@@ -7,12 +7,13 @@ import { startStack } from '../../dev/stack.mjs'
  * Starts the real stack before the tests of a file and stops it after them.
  *
  * @param {import('ava').TestFn} test
+ * @param {Parameters<typeof startStack>[0]} [options]
  * @returns {Awaited<ReturnType<typeof startStack>>} filled in before the first test
  */
-export function withStack(test) {
+export function withStack(test, options) {
   const stack = {}
   test.serial.before(async () => {
-    Object.assign(stack, await startStack())
+    Object.assign(stack, await startStack(options))
   })
   test.after.always(() => stack.stop?.())
   return stack

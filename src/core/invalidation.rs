@@ -8,10 +8,9 @@ use crate::core::answer::Receipt;
 use crate::core::cache::{Begin, Cache, SharedStore};
 use crate::core::error::{Error, Fault};
 use crate::core::pending::Attempt;
-use crate::core::protocol::Announcement;
+use crate::core::protocol::{Announcement, Generation};
 use crate::core::push::Listener;
 use crate::core::refresh::CLAIM;
-use crate::core::store::Commit;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +36,7 @@ impl Cache {
             };
             let attempt = cache.pending.begin();
             match cache.open_generation(store.as_ref(), attempt).await {
-                Ok(commit) => Ok(cache.spread(store.as_ref(), commit).await),
+                Ok(generation) => Ok(cache.spread(store.as_ref(), generation).await),
                 Err(fault) => {
                     if cache.pending.fail(attempt) {
                         tokio::spawn(cache.clone().settle());
@@ -69,7 +68,7 @@ impl Cache {
             }
             let attempt = self.pending.begin();
             match self.open_generation(store.as_ref(), attempt).await {
-                Ok(commit) => drop(self.spread(store.as_ref(), commit).await),
+                Ok(generation) => drop(self.spread(store.as_ref(), generation).await),
                 Err(_) => drop(self.pending.fail(attempt)),
             }
         }
@@ -79,26 +78,27 @@ impl Cache {
         &self,
         store: &dyn SharedStore,
         attempt: Attempt,
-    ) -> Result<Commit, Fault> {
+    ) -> Result<Generation, Fault> {
         let now_ms = self.parts.clock.wall_ms();
-        let commit = store
+        let generation = store
             .invalidate(self.redis_deadline(), now_ms, CLAIM)
             .await?;
         self.pending.acknowledge(attempt);
-        Ok(commit)
+        Ok(generation)
     }
 
     /// An invalidation went through: puts the new value in the store, then tells the others.
-    async fn spread(self: &Arc<Self>, store: &dyn SharedStore, commit: Commit) -> Receipt {
-        let receipt = self.went_through(Some(&commit));
+    async fn spread(self: &Arc<Self>, store: &dyn SharedStore, generation: Generation) -> Receipt {
+        let receipt = self.went_through(Some(&generation));
         if self.parts.source.is_some() {
-            let refill = self.begin(Begin::Refill(commit.generation.clone()));
+            let refill = self.begin(Begin::Refill(generation.clone()));
             // Late or failed, the others load it themselves.
             let _ = timeout(HEAD_START, refill).await;
         }
         let announcement = Announcement {
-            generation: commit.generation,
-            sync: commit.sync,
+            generation,
+            // By now of the fill, so that a replica that lags waits for the new value too.
+            sync: store.sync_token(),
             from: self.parts.id.clone(),
         };
         let published = store.publish(self.redis_deadline(), &announcement).await;
@@ -109,13 +109,12 @@ impl Cache {
         receipt
     }
 
-    fn went_through(&self, commit: Option<&Commit>) -> Receipt {
-        let generation = commit.map(|commit| commit.generation.clone());
-        self.near.invalidated(generation.as_ref());
+    fn went_through(&self, generation: Option<&Generation>) -> Receipt {
+        self.near.invalidated(generation);
         self.stats.invalidations.increment();
         self.journal.invalidated(generation.is_some());
         Receipt {
-            generation,
+            generation: generation.cloned(),
             committed_at_ms: self.parts.clock.wall_ms(),
         }
     }

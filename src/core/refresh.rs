@@ -43,6 +43,10 @@ impl Cache {
                 Ok(looked) => miss = looked,
                 Err(_) => break,
             }
+            // Given up by who had it.
+            if store.claim(deadline, CLAIM).await != Ok(false) {
+                break;
+            }
         }
         miss
     }

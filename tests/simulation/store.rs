@@ -9,7 +9,7 @@ use grove_shared_cache::core::protocol::{Announcement, Generation, Marks, Record
 use grove_shared_cache::core::push::{Channel, Subscription};
 use grove_shared_cache::core::store::memory::Memory;
 use grove_shared_cache::core::store::sync::{Access, Sync};
-use grove_shared_cache::core::store::{Commit, Fill, KeyValue, Probe, Store};
+use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Store};
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
@@ -306,22 +306,18 @@ impl Store for Client {
         deadline: Deadline,
         now_ms: u64,
         term: Duration,
-    ) -> Result<Commit, Fault> {
+    ) -> Result<Generation, Fault> {
         let knows_of = self.knows_of.load(SeqCst);
         let write = move |redis: &Redis| {
-            let commit = now(redis.primary.invalidate(at_once(), now_ms, term));
-            let generation = commit.generation.to_string();
-            redis.edits.lock().unwrap().insert(generation, knows_of);
-            commit
+            let generation = now(redis.primary.invalidate(at_once(), now_ms, term));
+            let mut edits = redis.edits.lock().unwrap();
+            edits.insert(generation.to_string(), knows_of);
+            generation
         };
-        let (mut commit, position) = self.write_with(deadline, write).await?;
-        commit.sync = Some(position.to_string());
+        let (generation, position) = self.write_with(deadline, write).await?;
         let token = token(position);
-        self.sync
-            .lock()
-            .unwrap()
-            .committed(&token, &commit.generation);
-        Ok(commit)
+        self.sync.lock().unwrap().committed(&token, &generation);
+        Ok(generation)
     }
 
     async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
@@ -331,6 +327,10 @@ impl Store for Client {
             redis.publish(&line);
         };
         self.wire.call(deadline, served).await
+    }
+
+    fn sync_token(&self) -> Option<String> {
+        self.sync.lock().unwrap().newest()
     }
 
     fn catch_up(&self, announcement: &Announcement) {

@@ -7,7 +7,7 @@ use crate::core::http::Deadline;
 use crate::core::protocol::{
     Announcement, Generation, Keys, Marks, Record, Snapshot, next_generation,
 };
-use crate::core::store::{Commit, Fill, KeyValue, Probe, Store};
+use crate::core::store::{Fill, KeyValue, Probe, Store};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -153,7 +153,7 @@ impl Store for Memory {
         Ok(Fill::Stored)
     }
 
-    async fn invalidate(&self, _: Deadline, now_ms: u64, term: Duration) -> Result<Commit, Fault> {
+    async fn invalidate(&self, _: Deadline, now_ms: u64, term: Duration) -> Result<Generation, Fault> {
         let mut values = self.lock();
         let current = values
             .get(&self.keys.generation)
@@ -164,10 +164,7 @@ impl Store for Memory {
             values.remove(key);
         }
         values.insert(self.keys.loader.clone(), self.value("1", term));
-        Ok(Commit {
-            generation,
-            sync: None,
-        })
+        Ok(generation)
     }
 
     /// Nobody listens inside one process.
@@ -176,6 +173,10 @@ impl Store for Memory {
     }
 
     /// There is no replica.
+    fn sync_token(&self) -> Option<String> {
+        None
+    }
+
     fn catch_up(&self, _: &Announcement) {}
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {

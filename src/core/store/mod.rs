@@ -17,14 +17,6 @@ pub enum Fill {
     Refused,
 }
 
-/// An invalidation that went through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    pub generation: Generation,
-    /// The store's sync token after it, for others to present.
-    pub sync: Option<String>,
-}
-
 /// The store's view of its own health, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
@@ -71,10 +63,13 @@ pub trait Store: Send + Sync {
         deadline: Deadline,
         now_ms: u64,
         term: Duration,
-    ) -> Result<Commit, Fault>;
+    ) -> Result<Generation, Fault>;
 
     /// Tells all instances that listen. Nothing depends on its arrival.
     async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault>;
+
+    /// What another instance has to present to be answered no older state than this one was.
+    fn sync_token(&self) -> Option<String>;
 
     /// From now on reads no state older than the announced one, where the store has replicas that lag.
     fn catch_up(&self, announcement: &Announcement);

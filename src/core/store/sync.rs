@@ -30,6 +30,11 @@ impl Sync {
         (self.sent, self.token.clone())
     }
 
+    /// The token to present, as others may be told it.
+    pub fn newest(&self) -> Option<String> {
+        self.token.as_ref()?.to_str().ok().map(str::to_owned)
+    }
+
     /// The token that came with the answer to command `number`.
     pub fn keep(&mut self, token: &HeaderValue, number: u64, access: Access) {
         if number > self.floor {
@@ -72,8 +77,8 @@ mod tests {
         HeaderValue::from_str(text).unwrap()
     }
 
-    fn kept(sync: &Sync) -> Option<&str> {
-        sync.token.as_ref().map(|token| token.to_str().unwrap())
+    fn kept(sync: &Sync) -> Option<String> {
+        sync.newest()
     }
 
     fn announcement(generation: &str, sync: &str) -> Announcement {
@@ -91,11 +96,11 @@ mod tests {
         sync.keep(&token("write"), write, Access::Write);
         sync.keep(&token("early read"), early_read, Access::Read);
         sync.keep(&token("overlapping read"), overlapping_read, Access::Read);
-        assert_eq!(kept(&sync), Some("write"));
+        assert_eq!(kept(&sync).as_deref(), Some("write"));
         let [overtaken_read, later_read] = [(); 2].map(|()| sync.send().0);
         sync.keep(&token("later read"), later_read, Access::Read);
         sync.keep(&token("overtaken read"), overtaken_read, Access::Read);
-        assert_eq!(kept(&sync), Some("later read"));
+        assert_eq!(kept(&sync).as_deref(), Some("later read"));
     }
 
     #[test]
@@ -107,7 +112,7 @@ mod tests {
         let (later, presented) = sync.send();
         assert_eq!(presented, Some(token("announced")));
         sync.keep(&token("later"), later, Access::Read);
-        assert_eq!(kept(&sync), Some("later"));
+        assert_eq!(kept(&sync).as_deref(), Some("later"));
     }
 
     #[test]
@@ -115,10 +120,10 @@ mod tests {
         let mut sync = Sync::default();
         sync.announced(&announcement("7", "seven"));
         sync.announced(&announcement("6", "six"));
-        assert_eq!(kept(&sync), Some("seven"));
+        assert_eq!(kept(&sync).as_deref(), Some("seven"));
         sync.committed(&token("eight"), &Generation::new("8"));
         sync.announced(&announcement("7", "seven"));
-        assert_eq!(kept(&sync), Some("eight"));
+        assert_eq!(kept(&sync).as_deref(), Some("eight"));
     }
 
     #[test]
@@ -128,7 +133,7 @@ mod tests {
         sync.announced(&announcement("5", "announced"));
         sync.keep(&token("own"), number, Access::Write);
         sync.committed(&token("own"), &Generation::new("6"));
-        assert_eq!(kept(&sync), Some("own"));
+        assert_eq!(kept(&sync).as_deref(), Some("own"));
     }
 
     #[test]

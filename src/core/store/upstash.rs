@@ -8,7 +8,7 @@ use crate::core::error::Fault;
 use crate::core::http::{Deadline, Http, Reply};
 use crate::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
 use crate::core::store::sync::{Access, Sync};
-use crate::core::store::{Commit, Fill, KeyValue, Probe, Store};
+use crate::core::store::{Fill, KeyValue, Probe, Store};
 use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -237,7 +237,7 @@ impl Store for Upstash {
         deadline: Deadline,
         now_ms: u64,
         term: Duration,
-    ) -> Result<Commit, Fault> {
+    ) -> Result<Generation, Fault> {
         let [generation, active, version, config] = self.script_keys();
         let command = json!([
             "EVAL",
@@ -258,12 +258,10 @@ impl Store for Upstash {
             .ok_or(Fault::Malformed {
                 expected: "a generation",
             })?;
-        let sync = token.as_ref().and_then(|token| token.to_str().ok());
-        let sync = sync.map(str::to_owned);
         if let Some(token) = &token {
             self.sync().committed(token, &generation);
         }
-        Ok(Commit { generation, sync })
+        Ok(generation)
     }
 
     async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
@@ -271,6 +269,10 @@ impl Store for Upstash {
         self.command(deadline, Access::Read, command)
             .await
             .map(drop)
+    }
+
+    fn sync_token(&self) -> Option<String> {
+        self.sync().newest()
     }
 
     fn catch_up(&self, announcement: &Announcement) {

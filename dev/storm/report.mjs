@@ -1,0 +1,116 @@
+// What the storms come to: one table, for people and for the README.
+
+import { brokenPromises } from './checker.mjs'
+import { COLUMNS } from './columns.mjs'
+
+/** Why the package failed; empty if it kept every promise. What it is compared with may break them all. */
+export function problemsOf({ runs }) {
+  return runs
+    .filter(({ program }) => program === 'ours')
+    .flatMap(({ column, faults, found }) =>
+      brokenPromises(found).map(
+        (words) => `${COLUMNS[column].title}, ${faults ? 'with' : 'without'} faults: ${words}`,
+      ),
+    )
+}
+
+/**
+ * @param {{ runs: object[] }} results
+ * @returns {string[][]} rows of cells; the first has the columns' titles
+ */
+export function rowsOf({ runs }) {
+  const names = Object.keys(COLUMNS).filter((name) => runs.some(({ column }) => column === name))
+  const part = (faults, words, rows) => {
+    const those = names.map((name) =>
+      runs.find((run) => run.column === name && run.faults === faults),
+    )
+    if (!those.some(Boolean)) return []
+    return rows.map(([label, cell]) => [
+      `${words}: ${label}`,
+      ...those.map((run) => (run ? cell(run) : '-')),
+    ])
+  }
+  return [
+    ['', ...names.map((name) => COLUMNS[name].title)],
+    ...part(false, 'nothing breaks', [...READS, ...TIMES('calm', ''), ...COSTS]),
+    ...part(true, 'faults', [
+      ...READS,
+      [
+        'first reads after a freeze that were that old',
+        ({ found: { wakes } }) => `${wakes.filter(({ stale }) => stale).length} of ${wakes.length}`,
+      ],
+      ['reads labelled as stand-ins', ({ found: { tiers } }) => standIns(tiers)],
+      ...TIMES('calm', ' in calm phases'),
+      ...TIMES('faults', ' while something is broken'),
+    ]),
+  ]
+}
+
+const standIns = ({ stale = 0, fallback = 0 }) => grouped(stale + fallback)
+
+const READS = [
+  ['reads', ({ found }) => grouped(found.reads)],
+  [
+    'invalidations (of them rejected)',
+    ({ invalidations, propagation }) => `${invalidations} (${propagation.rejected})`,
+  ],
+  [
+    '**old reads, begun more than a second after the invalidation**',
+    ({ found }) => grouped(found.bound),
+  ],
+  ['the oldest, after the invalidation', ({ found }) => inMs(found.oldestMs)],
+  ['**reads that went back in time**', ({ found }) => grouped(found.monotonic)],
+  ['old reads on the very instance that had invalidated', ({ found }) => grouped(found.told)],
+  ['reads that hung (more than 2.75 s)', ({ found }) => grouped(found.hung)],
+]
+
+const TIMES = (phase, when) => [
+  [
+    `last old read after an invalidation${when}, P50 / P99 / max`,
+    ({ propagation: { [phase]: times } }) => quantiles(times.edits, times.lastOldMs),
+  ],
+  [
+    `first new answer of the slowest instance${when}, P50 / P99 / max`,
+    ({ propagation: { [phase]: times } }) => quantiles(times.edits, times.firstNewMs),
+  ],
+]
+
+const COSTS = [
+  [
+    'store commands per second and instance',
+    ({ storeCommandsPerSecond }) => storeCommandsPerSecond.toFixed(1),
+  ],
+  [
+    'source reads per invalidation',
+    ({ sourceReadsPerInvalidation }) => sourceReadsPerInvalidation.toFixed(1),
+  ],
+]
+
+/** The table as Markdown. */
+export function tableOf(results) {
+  const cells = rowsOf(results)
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)))
+  const rule = widths.map((width, column) =>
+    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  )
+  const padded = (row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
+    )
+  return [padded(cells[0]), rule, ...cells.slice(1).map(padded)]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n')
+}
+
+function quantiles(edits, { p50, p99, max }) {
+  return edits === 0 ? '-' : `${[p50, p99, max].map(digits).join(' / ')} ms`
+}
+
+/** An instance that never saw an edit has no number; JSON gives Infinity back as null. */
+function digits(value) {
+  if (value === null || value === Infinity) return 'never'
+  return value < 10 ? value.toFixed(1) : grouped(Math.round(value))
+}
+
+const inMs = (value) => `${digits(value)} ms`
+const grouped = (number) => number.toLocaleString('en-US')

@@ -1,0 +1,87 @@
+// Storms over several programs, one after the other on the same stack; each is checked as it ends.
+
+import { checkHistory } from './checker.mjs'
+import { COLUMNS } from './columns.mjs'
+import { startProcess } from './process.mjs'
+import { propagationOf } from './propagation.mjs'
+import { LIMITS, READERS, runStorm } from './run.mjs'
+import { stalenessOf } from './staleness.mjs'
+
+const STACK = new URL('stack.mjs', import.meta.url)
+const SOURCE_MS = { least: 20, most: 80 }
+
+/**
+ * @param {object} options
+ * @param {string[]} options.columns keys of `COLUMNS`
+ * @param {boolean[]} options.faults whether with faults: one storm for each of them and each column
+ * @param {number} options.seconds
+ * @param {number} options.reads at least, where the package itself is read
+ * @param {number} options.instances
+ * @param {number} options.seed
+ * @param {(words: string) => void} [options.onProgress]
+ * @returns {Promise<{ store: string, sourceMs: object, readers: number, boundMs: number, hungMs: number, runs: Run[] }>}
+ *   `readers` of each instance
+ *
+ * @typedef {object} Run `found` as `checkHistory` gives it, `propagation` as `propagationOf`, `staleness` as `stalenessOf`
+ */
+export async function runStorms({ columns, faults, onProgress = () => {}, ...options }) {
+  const { seed, seconds, instances, reads } = options
+  const stack = startProcess(STACK, { name: 'the stack' })
+  try {
+    const { environment, store } = await stack.ask('start', { seed, sourceMs: SOURCE_MS })
+    const runs = []
+    for (const withFaults of faults) {
+      for (const name of columns) {
+        const column = COLUMNS[name]
+        onProgress(
+          `${column.title}, ${withFaults ? 'with' : 'without'} faults: ${seconds} s, ${instances} instances`,
+        )
+        const storm = await runStorm({
+          ...options,
+          stack,
+          environment,
+          column,
+          faults: withFaults,
+          reads: column.program === 'ours' ? reads : 0,
+        })
+        runs.push(judged(storm, { name, column, withFaults, seconds, instances }))
+      }
+    }
+    return { store, sourceMs: SOURCE_MS, readers: READERS, ...LIMITS, runs }
+  } finally {
+    await stack.stop()
+  }
+}
+
+function judged(storm, { name, column, withFaults, seconds, instances }) {
+  const { history, beganMs } = storm
+  const found = checkHistory(history)
+  const since = (atMs) => (atMs === null ? null : atMs - beganMs)
+  const fromStart = ({ beganMs, endedMs, ...rest }) => ({
+    beganMs: since(beganMs),
+    endedMs: since(endedMs),
+    ...rest,
+  })
+  const invalidations = history.invalidations.length
+  return {
+    column: name,
+    program: column.program,
+    faults: withFaults,
+    seconds: storm.seconds,
+    invalidations,
+    found: {
+      ...found,
+      examples: found.examples.map(fromStart),
+      wakes: found.wakes.map(fromStart),
+    },
+    propagation: propagationOf(history),
+    storeCommandsPerSecond: storm.storeCommands / storm.seconds / instances,
+    sourceReadsPerInvalidation: storm.sourceReads / invalidations,
+    phases: storm.phases.map(({ label, fromMs, toMs }) => ({
+      label,
+      fromMs: since(fromMs),
+      toMs: since(toMs),
+    })),
+    staleness: stalenessOf(history, { fromMs: beganMs, seconds }),
+  }
+}
