@@ -764,3 +764,152 @@ async fn an_expired_value_is_loaded_again() {
     world.clock.advance(Duration::from_secs(300));
     assert_eq!(*world.read().await.entry.content, *prompt("two"));
 }
+
+#[tokio::test]
+async fn under_a_lease_nobody_is_asked() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.read().await;
+    world.down.store(true, Ordering::SeqCst);
+    world.clock.advance(Duration::from_millis(999));
+    let answer = world.read().await;
+    assert_eq!(
+        (answer.tier, &*answer.entry.content),
+        (Tier::Memory, &*prompt("one"))
+    );
+    assert_eq!(world.cache.stats.memory_hits.get(), 1);
+    assert_eq!(world.source.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_by_a_read_that_does_not_wait_for_it() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.read().await;
+    world.filled(1).await;
+    world.clock.advance(Duration::from_millis(960));
+    for _ in 0..10 {
+        assert_eq!(world.read().await.tier, Tier::Memory);
+    }
+    until(|| world.cache.stats.hits.get() == 1).await;
+    world.clock.advance(Duration::from_millis(900));
+    assert_eq!(world.read().await.tier, Tier::Memory);
+    assert_eq!(world.source.asked(), 1);
+}
+
+#[tokio::test]
+async fn without_a_store_what_the_source_gave_is_leased() {
+    let world = world(ScriptedSource::of([
+        Scene::Row(row("one", T1)),
+        Scene::Row(row("two", T2)),
+    ]));
+    world.down.store(true, Ordering::SeqCst);
+    world.read().await;
+    assert_eq!(world.read().await.tier, Tier::Memory);
+    assert_eq!(*world.later_read().await.entry.content, *prompt("two"));
+}
+
+#[tokio::test]
+async fn an_invalidation_leaves_the_new_value_in_the_store() {
+    let world = world(ScriptedSource::of([
+        Scene::Row(row("old", T1)),
+        Scene::Row(row("new", T2)),
+    ]));
+    world.read().await;
+    world.filled(1).await;
+    world.cache.invalidate().await.unwrap();
+    assert_eq!(world.stored().await.active, Some(prompt("new")));
+    let answer = other_instance(&world).fetch().await;
+    assert_eq!(
+        (answer.tier, &*answer.entry.content),
+        (Tier::Redis, &*prompt("new"))
+    );
+    assert_eq!(world.source.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_waits_for_a_source_that_hangs_for_a_moment_only() {
+    let world = world(ScriptedSource::of([Scene::Hang]));
+    let begun = tokio::time::Instant::now();
+    world.cache.invalidate().await.unwrap();
+    assert_eq!(begun.elapsed().as_millis(), 200);
+}
+
+#[tokio::test]
+async fn the_last_known_value_stands_in_when_neither_store_nor_source_answers() {
+    let fault = || Scene::Fault(Fault::Status { status: 503 });
+    let world = world(ScriptedSource::of([
+        Scene::Row(row("one", T1)),
+        fault(),
+        fault(),
+        fault(),
+    ]));
+    world.read().await;
+    world.down.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let answer = world.later_read().await;
+        assert_eq!(
+            (answer.tier, &*answer.entry.content),
+            (Tier::Stale, &*prompt("one"))
+        );
+    }
+    world.cache.invalidate().await.unwrap_err();
+    assert_eq!(
+        world.read().await.tier,
+        Tier::Fallback,
+        "it is known to be superseded"
+    );
+    assert_eq!(
+        world.lines.at_least(Level::Warn)[2],
+        "[SystemPrompt] Neither Redis nor the source answers; serving the last known prompt"
+    );
+}
+
+#[tokio::test]
+async fn a_value_of_an_earlier_generation_does_not_stand_in() {
+    let world = world(ScriptedSource::of([
+        Scene::Row(row("old", T1)),
+        Scene::NoRow,
+        Scene::Fault(Fault::Status { status: 503 }),
+    ]));
+    world.read().await;
+    world.filled(1).await;
+    other_instance(&world).invalidate().await.unwrap();
+    assert_eq!(world.later_read().await.tier, Tier::Fallback);
+}
+
+#[tokio::test]
+async fn an_instance_that_finds_the_load_claimed_waits_for_it() {
+    let (load, release) = held(row("one", T1));
+    let world = world(ScriptedSource::of([load]));
+    let first = begin_read(&world.cache);
+    world.source.begun.notified().await;
+    let other = other_instance(&world);
+    let second = begin_read(&other);
+    until(|| other.stats.misses.get() == 1).await;
+    release.send(()).unwrap();
+    assert_eq!(first.await.unwrap().tier, Tier::Source);
+    assert_eq!(second.await.unwrap().tier, Tier::Redis);
+    assert_eq!(world.source.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_comes_to_nothing_holds_a_read_up_for_a_moment_only() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    let claimed = world.store.claim(deadline(), Duration::from_secs(60)).await;
+    assert_eq!(claimed, Ok(true));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.read().await.tier, Tier::Source);
+    let waited = begun.elapsed().as_millis();
+    assert!((150..=250).contains(&waited), "{waited} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_given_up_is_taken_over() {
+    let world = world(ScriptedSource::of([
+        Scene::NoRow,
+        Scene::Row(row("one", T1)),
+    ]));
+    assert_eq!(world.read().await.tier, Tier::Fallback);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.read().await.tier, Tier::Source);
+    assert!(begun.elapsed().as_millis() <= 10, "{:?}", begun.elapsed());
+}

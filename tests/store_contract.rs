@@ -12,8 +12,10 @@ use grove_shared_cache::core::cache::SharedStore;
 use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::prompt::{COLUMNS, TABLE};
 use grove_shared_cache::core::protocol::{
-    Entry, Generation, Keys, Record, Snapshot, judge, record,
+    Announcement, Entry, Generation, Keys, Marks, Record, Snapshot, judge, record,
 };
+use grove_shared_cache::core::push::Channel;
+use grove_shared_cache::core::push::upstash::UpstashChannel;
 use grove_shared_cache::core::source::Source;
 use grove_shared_cache::core::source::supabase::Supabase;
 use grove_shared_cache::core::store::memory::Memory;
@@ -25,6 +27,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const NOW_MS: u64 = 1_800_000_000_000;
+/// Of a claim.
+const TERM: Duration = Duration::from_secs(60);
 
 /// Keys that no other test uses.
 fn fresh_keys() -> Keys {
@@ -129,19 +133,55 @@ contract! {
     an_invalidation_drops_everything_and_opens_a_larger_generation => |store, keys| {
         let generation = store.mint(deadline(), NOW_MS).await.unwrap();
         store.fill(deadline(), &generation, &a_record(&generation), 300).await.unwrap();
-        let next = store.invalidate(deadline(), NOW_MS).await.unwrap();
+        let next = store.invalidate(deadline(), NOW_MS, TERM).await.unwrap();
         assert_eq!(next.as_str(), (NOW_MS + 1).to_string(), "larger, even in the same millisecond");
-        let later = store.invalidate(deadline(), NOW_MS + 10).await.unwrap();
+        let later = store.invalidate(deadline(), NOW_MS + 10, TERM).await.unwrap();
         assert_eq!(later.as_str(), (NOW_MS + 10).to_string());
         let snapshot = store.read(deadline()).await.unwrap();
         assert_eq!(snapshot, Snapshot { generation: Some(later), ..Snapshot::default() });
         assert_eq!(store.get(deadline(), &keys.version).await, Ok(None));
     }
 
+    the_marks_vouch_for_what_is_stored_until_an_invalidation => |store, _keys| {
+        assert_eq!(store.marks(deadline()).await, Ok(Marks::default()));
+        let generation = store.mint(deadline(), NOW_MS).await.unwrap();
+        let vouched = async || {
+            let marks = store.marks(deadline()).await.unwrap();
+            marks.vouch_for(&entry("prompt"), Some(&generation))
+        };
+        assert!(!vouched().await, "nothing is stored");
+        store.fill(deadline(), &generation, &a_record(&generation), 300).await.unwrap();
+        assert!(vouched().await);
+        store.invalidate(deadline(), NOW_MS, TERM).await.unwrap();
+        assert!(!vouched().await);
+    }
+
+    what_remains_of_a_value_is_known => |store, keys| {
+        assert_eq!(store.remaining(deadline()).await, Ok(None));
+        let generation = store.mint(deadline(), NOW_MS).await.unwrap();
+        store.fill(deadline(), &generation, &a_record(&generation), 300).await.unwrap();
+        let left = store.remaining(deadline()).await.unwrap().unwrap();
+        assert!(left > Duration::from_secs(295) && left <= Duration::from_secs(300), "{left:?}");
+        store.del(deadline(), &keys.active).await.unwrap();
+        assert_eq!(store.remaining(deadline()).await, Ok(None));
+    }
+
+    a_load_is_claimed_by_one_until_it_is_given_up => |store, _keys| {
+        assert_eq!(store.claim(deadline(), TERM).await, Ok(true));
+        assert_eq!(store.claim(deadline(), TERM).await, Ok(false));
+        store.release(deadline()).await.unwrap();
+        assert_eq!(store.claim(deadline(), TERM).await, Ok(true));
+    }
+
+    an_invalidation_claims_the_load => |store, _keys| {
+        store.invalidate(deadline(), NOW_MS, TERM).await.unwrap();
+        assert_eq!(store.claim(deadline(), TERM).await, Ok(false));
+    }
+
     an_invalidation_heals_a_generation_that_is_no_number => |store, keys| {
         for broken in ["canary", "-5", "1e300", "nan", "99999999999999999999", ""] {
             store.set(deadline(), &keys.generation, broken, 300).await.unwrap();
-            let next = store.invalidate(deadline(), NOW_MS).await.unwrap();
+            let next = store.invalidate(deadline(), NOW_MS, TERM).await.unwrap();
             assert_eq!(next.as_str(), NOW_MS.to_string(), "after {broken:?}");
         }
     }
@@ -205,7 +245,11 @@ async fn a_generation_of_another_type_is_healed_by_an_invalidation() {
         "rejected"
     );
     assert_eq!(
-        store.invalidate(deadline(), NOW_MS).await.unwrap().as_str(),
+        store
+            .invalidate(deadline(), NOW_MS, TERM)
+            .await
+            .unwrap()
+            .as_str(),
         NOW_MS.to_string()
     );
 }
@@ -220,11 +264,48 @@ async fn a_generation_has_no_expiry_minted_or_opened() {
         r#"{"result":-1}"#
     );
     raw(json!(["EXPIRE", keys.generation, 100])).await;
-    store.invalidate(deadline(), NOW_MS).await.unwrap();
+    store.invalidate(deadline(), NOW_MS, TERM).await.unwrap();
     assert_eq!(
         raw(json!(["TTL", keys.generation])).await,
         r#"{"result":-1}"#
     );
+}
+
+#[tokio::test]
+async fn a_claim_expires_and_a_value_without_an_expiry_is_no_fill() {
+    let keys = fresh_keys();
+    let store = upstash(keys.clone());
+    store
+        .invalidate(deadline(), NOW_MS, Duration::from_millis(5))
+        .await
+        .unwrap();
+    while store.claim(deadline(), TERM).await != Ok(true) {}
+    raw(json!(["SET", keys.active, "a stranger's"])).await;
+    assert_eq!(store.remaining(deadline()).await, Ok(None));
+}
+
+#[tokio::test]
+async fn an_announcement_reaches_who_listens_on_the_channel() {
+    let url: reqwest::Url = stack().variable("UPSTASH_REDIS_REST_URL").parse().unwrap();
+    let token = stack().variable("UPSTASH_REDIS_REST_TOKEN");
+    let keys = fresh_keys();
+    let store = upstash(keys.clone());
+    let channel = UpstashChannel::new(client(&url), &url, token, keys.events.clone());
+    let mut stream = channel.subscribe().await.unwrap();
+    let generation = store.invalidate(deadline(), NOW_MS, TERM).await.unwrap();
+    let announcement = Announcement {
+        generation,
+        sync: store.sync_token(),
+        from: "here".into(),
+    };
+    assert!(announcement.sync.is_some());
+    store.publish(deadline(), &announcement).await.unwrap();
+    let message = loop {
+        if let Some(message) = stream.next().await.unwrap() {
+            break message;
+        }
+    };
+    assert_eq!(Announcement::parse(&message), Some(announcement));
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use napi_derive::napi;
 use serde_json::{Map, Value};
 use std::rc::Rc;
 
-/// The active system prompt, always: from Redis, else from the source, else from `legacySource`, else the fallback prompt.
-/// Ends within `redisTimeoutMs` + `sourceTimeoutMs`.
+/// The active system prompt, always: from memory while its lease runs, else from Redis, the source, the last known prompt,
+/// `legacySource`, the fallback prompt, in this order. Ends within `redisTimeoutMs` + `sourceTimeoutMs`.
 ///
 /// Rejects only with `CLOSED`, after `close()`.
 #[napi(ts_return_type = "Promise<string>")]
@@ -32,7 +32,8 @@ pub fn fetch_active_system_prompt_config(
     Instance::default_of(env)?.fetch_config(env)
 }
 
-/// Drops the prompt from the shared cache, so that all instances load it anew. Call it after the row was changed.
+/// Drops the prompt everywhere: a read that begins more than `maxStalenessMs` after it resolved is not given the old one, on
+/// any instance. Call it after the row was changed. It loads the new prompt for all, which it waits for up to 200 ms.
 ///
 /// Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
 /// background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads

@@ -44,15 +44,15 @@ pub struct CacheOptions<'env> {
     /// Seconds until a stored prompt expires, 1 to 31536000: how long a change made without an invalidation may stay unseen.
     /// Default: 300.
     pub ttl_seconds: Option<f64>,
-    /// Milliseconds, 0 to 3600000: reads that begin within this time of each other may share one load. 0: none do.
-    /// Default: 1000.
+    /// Milliseconds, 0 to 3600000: the bound of the guarantee. A prompt is served from memory for this long after it was
+    /// asked for; an instance that no push reached may serve the old one for as long. 0: every read asks. Default: 1000.
     pub max_staleness_ms: Option<f64>,
     /// Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000. Default: 500.
     pub redis_timeout_ms: Option<f64>,
     /// Milliseconds that a read gives the source and `legacySource` together, 1 to 3600000. Default: 2000.
     pub source_timeout_ms: Option<f64>,
-    /// Whether to listen for the invalidations of other instances. Accepted, and without effect in this version.
-    /// Default: true.
+    /// Whether to hear of the invalidations of other instances at once, over a stream from the store. Without it they are
+    /// seen within `maxStalenessMs`. Default: true.
     pub push: Option<bool>,
     /// The least level that is logged. `debug` has a line for each read. Default: `info`.
     #[napi(ts_type = "'debug' | 'info' | 'warn' | 'error' | 'silent'")]

@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
 /// What one kind of cached value has to say: how it is made from what the sources give.
@@ -71,6 +72,8 @@ pub struct Cache {
     pub(super) near: Near,
     flights: Flights<Landed>,
     pub(super) pending: Pending,
+    /// Wakes the flights that wait for another instance's load: an announcement comes when that is done.
+    pub(super) told: Notify,
     /// Started by the first load.
     push: OnceLock<Supervised>,
     closed: AtomicBool,
@@ -95,7 +98,7 @@ pub(super) enum Landed {
 }
 
 /// Why the source gave no entry.
-enum Lack {
+pub(super) enum Lack {
     /// It was not configured, or did not answer.
     NoAnswer,
     /// It answered that there is none, or one that is none: that is the truth, and what was good before is not.
@@ -122,6 +125,7 @@ impl Cache {
             stats: Stats::default(),
             flights: Flights::default(),
             pending: Pending::default(),
+            told: Notify::new(),
             push: OnceLock::new(),
             closed: AtomicBool::new(false),
             journal: Journal::new(logger),
@@ -372,7 +376,11 @@ impl Cache {
     }
 
     /// The entry of the active row, once it is in the near cache.
-    async fn ask_source(&self, epoch: u64, fence: Option<&Generation>) -> Result<Arc<Entry>, Lack> {
+    pub(super) async fn ask_source(
+        &self,
+        epoch: u64,
+        fence: Option<&Generation>,
+    ) -> Result<Arc<Entry>, Lack> {
         let source = self.parts.source.as_deref().ok_or(Lack::NoAnswer)?;
         // Half of the time where a legacy source waits, so that a source that hangs leaves the other half to it.
         let budget =
@@ -495,7 +503,7 @@ impl Cache {
     }
 
     /// Lets another instance try, where this one could not load what it had claimed.
-    async fn release(self: Arc<Self>) {
+    pub(super) async fn release(self: Arc<Self>) {
         if let Some(store) = self.trusted_store()
             && store.release(self.redis_deadline()).await.is_err()
         {
@@ -503,7 +511,7 @@ impl Cache {
         }
     }
 
-    async fn fill(self: Arc<Self>, entry: Arc<Entry>, fence: Generation) {
+    pub(super) async fn fill(self: Arc<Self>, entry: Arc<Entry>, fence: Generation) {
         let Some(store) = self.trusted_store() else {
             return;
         };

@@ -141,6 +141,7 @@ impl Listener for Cache {
         }
         self.near
             .announced(announcement.as_ref().map(|said| &said.generation));
+        self.told.notify_waiters();
     }
 
     fn ended(&self) {

@@ -4,11 +4,11 @@
 //! same: a claim saves loads, and no promise depends on it. The value is loaded anew before it expires, and when somebody
 //! deleted it, by whoever of the instances with traffic finds that first.
 
-use crate::core::cache::{Asked, Begin, Cache, SharedStore};
+use crate::core::cache::{Asked, Cache, SharedStore};
 use crate::core::http::Deadline;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 /// How long a claim lasts.
 pub const CLAIM: Duration = Duration::from_secs(1);
@@ -33,10 +33,10 @@ impl Cache {
             return miss;
         }
         let patience = PATIENCE.min(self.parts.limits.redis_timeout / 2);
-        let until = Instant::now() + patience;
+        let until = (Instant::now() + patience).min(deadline.at());
         let mut pause = FIRST_LOOK_AFTER;
         while Instant::now() + pause <= until {
-            sleep(pause).await;
+            let _ = timeout(pause, self.told.notified()).await;
             pause = (pause * 2).min(LAST_LOOK_AFTER);
             match self.read_store(store, deadline, epoch).await {
                 Ok(hit @ Asked::Hit) => return hit,
@@ -71,9 +71,14 @@ impl Cache {
             Ok(_) => {}
             Err(_) => return self.stats.store_faults.increment(),
         }
-        if store.claim(self.redis_deadline(), CLAIM).await == Ok(true) {
-            self.stats.refreshes.increment();
-            let _ = self.begin(Begin::Refill(fence)).await;
+        if store.claim(self.redis_deadline(), CLAIM).await != Ok(true) {
+            return;
+        }
+        self.stats.refreshes.increment();
+        // Not a flight that readers could join: they have a value, and the source may be slow.
+        match self.ask_source(self.near.epoch(), Some(&fence)).await {
+            Ok(entry) => self.clone().fill(entry, fence).await,
+            Err(_) => self.clone().release().await,
         }
     }
 

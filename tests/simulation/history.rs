@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+// The derived `Debug` reads the fields that nothing else does.
+#[allow(dead_code)]
 /// Times are milliseconds since the run began. `edit` numbers are the order in which the source was changed.
 #[derive(Clone, Debug)]
 pub enum Event {

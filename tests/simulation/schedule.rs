@@ -77,7 +77,12 @@ fn circumstances(chance: &Chance) -> Circumstances {
         },
         source: Weather {
             least_ms: 1,
-            usual_ms: chance.between(10, 60),
+            // Now and then so slow that flights grow old.
+            usual_ms: if chance.percent(20) {
+                chance.between(300, 900)
+            } else {
+                chance.between(10, 60)
+            },
             late: share(50),
             late_ms: chance.between(100, 1500),
             lost: share(5),

@@ -153,7 +153,12 @@ impl Store for Memory {
         Ok(Fill::Stored)
     }
 
-    async fn invalidate(&self, _: Deadline, now_ms: u64, term: Duration) -> Result<Generation, Fault> {
+    async fn invalidate(
+        &self,
+        _: Deadline,
+        now_ms: u64,
+        term: Duration,
+    ) -> Result<Generation, Fault> {
         let mut values = self.lock();
         let current = values
             .get(&self.keys.generation)
