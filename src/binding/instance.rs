@@ -99,7 +99,12 @@ impl Instance {
             Some(sink) => sink.clone(),
             None => Arc::new(JsSink::console(env).map_err(unusable)?),
         };
-        wiring::wire(settings, self.given.legacy.clone(), sink)
+        let cache = wiring::wire(settings, self.given.legacy.clone(), sink)?;
+        // `debug` and `stats` may open one that is closed.
+        if self.closed.get() {
+            cache.close();
+        }
+        Ok(cache)
     }
 
     pub fn fetch_prompt<'env>(

@@ -9,11 +9,11 @@ use crate::core::answer::{Answer, Tier};
 use crate::core::clock::Clock;
 use crate::core::config::Limits;
 use crate::core::error::Fault;
-use crate::core::flight::{Boarding, Flights, Landing};
+use crate::core::flight::{Boarding, Flights};
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
-use crate::core::near::{Answered, Near, Origin};
+use crate::core::near::{Answered, Departure, Near, Origin};
 use crate::core::pending::Pending;
 use crate::core::protocol::{Entry, Generation, MissReason, judge, record};
 use crate::core::push::{Channel, Listener, Supervised};
@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout_at;
 
 /// What one kind of cached value has to say: how it is made from what the sources give.
@@ -79,13 +79,11 @@ pub struct Cache {
     closed: AtomicBool,
 }
 
-/// How a flight begins.
-#[derive(Clone)]
-pub(super) enum Begin {
-    /// With the store.
-    Look,
-    /// With the source, to fill the store under this generation; lands when that is done.
-    Refill(Generation),
+/// Where a flight begins.
+pub(super) enum Start {
+    AtTheStore,
+    /// To fill the store under this generation, whose load is claimed. The sender is dropped when that is done.
+    AtTheSource(Generation, oneshot::Sender<()>),
 }
 
 /// How a flight ended.
@@ -109,8 +107,8 @@ pub(super) enum Lack {
 pub(super) enum Asked {
     /// It is in the near cache.
     Hit,
-    /// With the fence for the fill.
-    Miss(Generation),
+    /// With the fence for the fill, and whether this instance has claimed the load.
+    Miss { fence: Generation, claimed: bool },
     /// No store, or no answer: nothing can be filled.
     NoAnswer,
 }
@@ -176,19 +174,30 @@ impl Cache {
         } else {
             Duration::MAX
         };
-        self.take_off(max_age, Begin::Look)
+        self.take_off(max_age, Start::AtTheStore)
     }
 
-    /// Begins a flight of its own.
-    pub(super) fn begin(self: &Arc<Self>, begin: Begin) -> Landing<Landed> {
-        self.take_off(Duration::ZERO, begin).landing
+    /// Begins a load under this generation; resolves when it is stored, or could not be.
+    pub(super) fn refill(self: &Arc<Self>, fence: Generation) -> oneshot::Receiver<()> {
+        let (storing, stored) = oneshot::channel();
+        // Not joined, so always begun; what nobody waits for lands all the same.
+        drop(self.take_off(Duration::ZERO, Start::AtTheSource(fence, storing)));
+        stored
     }
 
-    fn take_off(self: &Arc<Self>, max_age: Duration, begin: Begin) -> Boarding<Landed> {
-        let epoch = self.near.epoch();
-        let now = self.parts.clock.monotonic();
+    fn take_off(self: &Arc<Self>, max_age: Duration, start: Start) -> Boarding<Landed> {
+        let departure = self.departure();
         self.flights
-            .board(now, epoch, max_age, || self.clone().load(epoch, begin))
+            .board(departure.at, departure.epoch, max_age, || {
+                self.clone().load(departure, start)
+            })
+    }
+
+    pub(super) fn departure(&self) -> Departure {
+        Departure {
+            epoch: self.near.epoch(),
+            at: self.parts.clock.monotonic(),
+        }
     }
 
     /// What a read gives, and how the store is (`None` without one); for people.
@@ -208,8 +217,13 @@ impl Cache {
     /// Gives up an invalidation that is owed, and the push stream. Everything else ends as it would have.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.stop_listening();
+    }
+
+    fn stop_listening(&self) {
         if let Some(push) = self.push.get() {
             push.stop();
+            self.near.push_ended();
         }
     }
 
@@ -231,40 +245,49 @@ impl Cache {
             Supervised::start(channel.clone(), listener, &self.parts.id)
         });
         push.want();
+        // Closed since: it was not there to be stopped yet.
+        if self.is_closed() {
+            self.stop_listening();
+        }
     }
 
     /// One flight, tier by tier.
-    async fn load(self: Arc<Self>, epoch: u64, begin: Begin) -> Landed {
+    async fn load(self: Arc<Self>, departure: Departure, start: Start) -> Landed {
         self.listen();
-        let (fence, fill_first) = match begin {
-            Begin::Refill(fence) => (Some(fence), true),
-            Begin::Look => match self.ask_store(epoch).await {
+        let (fence, claimed, storing) = match start {
+            Start::AtTheSource(fence, storing) => (Some(fence), true, Some(storing)),
+            Start::AtTheStore => match self.ask_store(departure).await {
                 Asked::Hit => return Landed::Held(Tier::Redis),
-                Asked::Miss(fence) => (Some(fence), false),
-                Asked::NoAnswer => (None, false),
+                Asked::Miss { fence, claimed } => (Some(fence), claimed, None),
+                Asked::NoAnswer => (None, false, None),
             },
         };
         let deadline = Deadline::after(self.parts.limits.source_timeout);
-        let entry = match self.ask_source(epoch, fence.as_ref()).await {
-            Ok(entry) => entry,
-            Err(lack) => return self.stand_in(lack, deadline, fence).await,
-        };
-        if let Some(fence) = fence {
-            let fill = self.clone().fill(entry, fence);
-            if fill_first {
-                fill.await;
-            } else {
-                tokio::spawn(fill);
+        match self.ask_source(departure, fence.as_ref()).await {
+            Ok(entry) => {
+                if let Some(fence) = fence {
+                    let fill = self.clone().fill(entry, fence);
+                    tokio::spawn(async move {
+                        fill.await;
+                        drop(storing);
+                    });
+                }
+                Landed::Held(Tier::Source)
+            }
+            Err(lack) => {
+                if claimed {
+                    tokio::spawn(self.clone().release());
+                }
+                self.stand_in(lack, deadline, fence).await
             }
         }
-        Landed::Held(Tier::Source)
     }
 
-    async fn ask_store(self: &Arc<Self>, epoch: u64) -> Asked {
+    async fn ask_store(self: &Arc<Self>, departure: Departure) -> Asked {
         let Some(store) = self.trusted_store() else {
             return Asked::NoAnswer;
         };
-        match self.look_up(store, epoch).await {
+        match self.look_up(store, departure).await {
             Ok(asked) => {
                 self.journal.store_answered();
                 asked
@@ -287,17 +310,22 @@ impl Cache {
     async fn look_up(
         self: &Arc<Self>,
         store: &dyn SharedStore,
-        epoch: u64,
+        departure: Departure,
     ) -> Result<Asked, Fault> {
         let deadline = self.redis_deadline();
-        if self.confirm(store, deadline, epoch).await? {
-            if self.check_is_due() {
+        let asked = if self.confirm(store, deadline, departure).await? {
+            Asked::Hit
+        } else {
+            self.read_store(store, deadline, departure).await?
+        };
+        match asked {
+            Asked::Hit if self.check_is_due() => {
                 tokio::spawn(self.clone().refresh());
+                Ok(Asked::Hit)
             }
-            return Ok(Asked::Hit);
-        }
-        match self.read_store(store, deadline, epoch).await? {
-            miss @ Asked::Miss(_) => Ok(self.take_turn(store, deadline, epoch, miss).await),
+            Asked::Miss { fence, .. } => {
+                Ok(self.take_turn(store, deadline, departure, fence).await)
+            }
             asked => Ok(asked),
         }
     }
@@ -307,7 +335,7 @@ impl Cache {
         &self,
         store: &dyn SharedStore,
         deadline: Deadline,
-        epoch: u64,
+        departure: Departure,
     ) -> Result<bool, Fault> {
         let held = self.near.last_known_good();
         let Some(held) = held.filter(|held| held.generation.is_some()) else {
@@ -315,7 +343,7 @@ impl Cache {
         };
         let sent_at = self.parts.clock.monotonic();
         let marks = store.marks(deadline).await?;
-        self.near.saw(marks.generation.as_ref());
+        self.near.saw(marks.generation.as_ref(), sent_at);
         if !marks.vouch_for(&held.entry, held.generation.as_ref()) {
             return Ok(false);
         }
@@ -324,7 +352,7 @@ impl Cache {
             generation: held.generation,
             origin: Origin::Store,
             sent_at,
-            epoch,
+            departure,
         }))
     }
 
@@ -333,11 +361,11 @@ impl Cache {
         &self,
         store: &dyn SharedStore,
         deadline: Deadline,
-        epoch: u64,
+        departure: Departure,
     ) -> Result<Asked, Fault> {
         let sent_at = self.parts.clock.monotonic();
         let snapshot = store.read(deadline).await?;
-        self.near.saw(snapshot.generation.as_ref());
+        self.near.saw(snapshot.generation.as_ref(), sent_at);
         let reason = match judge(&snapshot) {
             Ok(entry) => {
                 let answered = Answered {
@@ -345,7 +373,7 @@ impl Cache {
                     generation: snapshot.generation.clone(),
                     origin: Origin::Store,
                     sent_at,
-                    epoch,
+                    departure,
                 };
                 if self.hit(answered) {
                     return Ok(Asked::Hit);
@@ -359,10 +387,14 @@ impl Cache {
             self.stats.foreign.increment();
         }
         self.journal.miss(reason);
-        Ok(Asked::Miss(match snapshot.generation {
+        let fence = match snapshot.generation {
             Some(generation) => generation,
             None => store.mint(deadline, self.parts.clock.wall_ms()).await?,
-        }))
+        };
+        Ok(Asked::Miss {
+            fence,
+            claimed: false,
+        })
     }
 
     /// The store served or confirmed a value; false if it is older than the one held.
@@ -378,7 +410,7 @@ impl Cache {
     /// The entry of the active row, once it is in the near cache.
     pub(super) async fn ask_source(
         &self,
-        epoch: u64,
+        departure: Departure,
         fence: Option<&Generation>,
     ) -> Result<Arc<Entry>, Lack> {
         let source = self.parts.source.as_deref().ok_or(Lack::NoAnswer)?;
@@ -395,7 +427,7 @@ impl Cache {
                 generation: fence.cloned(),
                 origin: Origin::Source,
                 sent_at,
-                epoch,
+                departure,
             };
             if self.near.accept(answered, self.parts.clock.monotonic()) {
                 return Ok(entry);
@@ -447,9 +479,6 @@ impl Cache {
         deadline: Deadline,
         generation: Option<Generation>,
     ) -> Landed {
-        if generation.is_some() {
-            tokio::spawn(self.clone().release());
-        }
         if let (Lack::NoAnswer, Some(_)) = (lack, self.near.last_known_good()) {
             self.stats.stale.increment();
             self.journal.stale();
@@ -532,6 +561,7 @@ impl Cache {
             Err(fault) => {
                 self.stats.store_faults.increment();
                 self.journal.fill_failed(&fault);
+                self.release().await;
             }
         }
     }

@@ -29,14 +29,27 @@ impl Clock for SystemClock {
 #[cfg(unix)]
 fn since_boot() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
-    #[cfg(target_os = "linux")]
-    let clock = ClockId::Boottime;
-    // On macOS this one counts the time asleep.
-    #[cfg(not(target_os = "linux"))]
-    let clock = ClockId::Monotonic;
-    let time = clock_gettime(clock);
+    use std::sync::OnceLock;
+    static CLOCK: OnceLock<ClockId> = OnceLock::new();
+    let time = clock_gettime(*CLOCK.get_or_init(counting_sleep));
     // Since boot, so never negative.
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+#[cfg(target_os = "linux")]
+fn counting_sleep() -> rustix::time::ClockId {
+    use rustix::time::{ClockId, DynamicClockId, clock_gettime_dynamic};
+    // A sandbox may not have it.
+    match clock_gettime_dynamic(DynamicClockId::Boottime) {
+        Ok(_) => ClockId::Boottime,
+        Err(_) => ClockId::Monotonic,
+    }
+}
+
+/// On macOS this one counts the time asleep.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn counting_sleep() -> rustix::time::ClockId {
+    rustix::time::ClockId::Monotonic
 }
 
 #[cfg(not(unix))]

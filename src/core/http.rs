@@ -42,6 +42,12 @@ impl Deadline {
         }
     }
 
+    /// This one, or so long from now, whichever comes first.
+    pub fn or_after(self, budget: Duration) -> Self {
+        let sooner = Deadline::after(budget);
+        if sooner.at < self.at { sooner } else { self }
+    }
+
     pub fn fault(&self) -> Fault {
         Fault::Timeout {
             after_ms: self.budget.as_millis() as u64,

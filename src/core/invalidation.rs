@@ -5,7 +5,7 @@
 //! failed is owed ([`crate::core::pending`]) and tried again until it went through.
 
 use crate::core::answer::Receipt;
-use crate::core::cache::{Begin, Cache, SharedStore};
+use crate::core::cache::{Cache, SharedStore};
 use crate::core::error::{Error, Fault};
 use crate::core::pending::Attempt;
 use crate::core::protocol::{Announcement, Generation};
@@ -63,7 +63,7 @@ impl Cache {
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY_AFTER);
-            if !self.pending.is_owed() || self.is_closed() {
+            if self.pending.is_settled() || self.is_closed() {
                 return;
             }
             let attempt = self.pending.begin();
@@ -91,9 +91,10 @@ impl Cache {
     async fn spread(self: &Arc<Self>, store: &dyn SharedStore, generation: Generation) -> Receipt {
         let receipt = self.went_through(Some(&generation));
         if self.parts.source.is_some() {
-            let refill = self.begin(Begin::Refill(generation.clone()));
             // Late or failed, the others load it themselves.
-            let _ = timeout(HEAD_START, refill).await;
+            let _ = timeout(HEAD_START, self.refill(generation.clone())).await;
+        } else {
+            tokio::spawn(self.clone().release());
         }
         let announcement = Announcement {
             generation,
@@ -127,13 +128,13 @@ impl Cache {
 
 impl Listener for Cache {
     fn connected(&self) {
-        self.stats.push_connects.increment();
         self.near.push_connected();
+        // Counted when it has had its effect, so that who sees the count sees that too.
+        self.stats.push_connects.increment();
         self.journal.push_open();
     }
 
     fn message(&self, message: &str) {
-        self.stats.pushes.increment();
         let announcement = Announcement::parse(message);
         // First the token, so that no read of the new epoch goes out without it.
         if let (Some(announcement), Some(store)) = (&announcement, &self.parts.store) {
@@ -142,6 +143,7 @@ impl Listener for Cache {
         self.near
             .announced(announcement.as_ref().map(|said| &said.generation));
         self.told.notify_waiters();
+        self.stats.pushes.increment();
     }
 
     fn ended(&self) {

@@ -35,8 +35,14 @@ pub struct Answered {
     pub origin: Origin,
     /// When its request was sent.
     pub sent_at: Duration,
-    /// The epoch in which its flight began.
+    pub departure: Departure,
+}
+
+/// The circumstances in which a flight began.
+#[derive(Clone, Copy)]
+pub struct Departure {
     pub epoch: u64,
+    pub at: Duration,
 }
 
 /// A value that may be served without asking.
@@ -139,9 +145,9 @@ impl Near {
         if !in_order && self.rules.keep(Rule::OlderAnswersAreNotAccepted) {
             return false;
         }
-        let current = answered.epoch == state.epoch;
+        let current = answered.departure.epoch == state.epoch;
         if current {
-            let lease = self.lease(answered.sent_at, now);
+            let lease = self.lease(&answered, now);
             let running = state.lease.take().filter(|_| age == Age::Same);
             // Two answers may overtake each other; the later request has the longer lease.
             state.lease = match (running, lease) {
@@ -161,24 +167,29 @@ impl Near {
             Some(held) if age == Age::Same => held.since,
             _ => now,
         };
+        let generation = match state.held.take() {
+            // A flight of before may have seen an earlier generation with the same value.
+            Some(held) if age == Age::Same && !current => held.generation,
+            _ => answered.generation,
+        };
         state.held = Some(Held {
             entry: answered.entry,
-            generation: answered.generation,
+            generation,
             since,
         });
         true
     }
 
-    fn lease(&self, sent_at: Duration, now: Duration) -> Option<Lease> {
+    fn lease(&self, answered: &Answered, now: Duration) -> Option<Lease> {
         let from = if self.rules.keep(Rule::LeaseFromSendTime) {
-            sent_at
+            answered.sent_at
         } else {
             now
         };
         let until = from + self.max_staleness;
         // Early enough for the next answer to be there before the lease ends; late enough for about one command per lease.
-        let round_trip = now.saturating_sub(sent_at);
-        let margin = (round_trip * 2).clamp(self.max_staleness / 20, self.max_staleness / 2);
+        let flight = now.saturating_sub(answered.departure.at);
+        let margin = (flight * 2).clamp(self.max_staleness / 20, self.max_staleness / 2);
         (until > now).then_some(Lease {
             until,
             renew_at: until - margin,
@@ -214,14 +225,13 @@ impl Near {
         true
     }
 
-    /// The store's generation, as an answer had it: the value held is superseded if it is of another.
-    pub fn saw(&self, generation: Option<&Generation>) {
+    /// The store's generation, as the answer to a request had it: the value held is superseded if it is of another.
+    pub fn saw(&self, generation: Option<&Generation>, sent_at: Duration) {
         let mut state = self.state();
-        let held = state
-            .held
-            .as_ref()
-            .and_then(|held| held.generation.as_ref());
-        if held != generation {
+        if let Some(held) = &state.held
+            && sent_at > held.since
+            && held.generation.as_ref() != generation
+        {
             state.superseded = true;
         }
     }
@@ -298,7 +308,14 @@ mod tests {
             generation: Some(Generation::new("1")),
             origin,
             sent_at: at(sent_ms),
+            departure: departure(near, sent_ms),
+        }
+    }
+
+    fn departure(near: &Near, ms: u64) -> Departure {
+        Departure {
             epoch: near.epoch(),
+            at: at(ms),
         }
     }
 
@@ -333,6 +350,13 @@ mod tests {
         slow.accept(answer(&slow, Origin::Store, 1, "one", 0), at(200));
         assert!(!renews(&slow, 599));
         assert!(renews(&slow, 600));
+        // A store that hung for half a second before the source was asked.
+        let hung = near();
+        let mut answered = answer(&hung, Origin::Source, 1, "one", 500);
+        answered.departure.at = at(0);
+        hung.accept(answered, at(550));
+        assert!(!renews(&hung, 999));
+        assert!(renews(&hung, 1000));
     }
 
     #[test]
@@ -428,11 +452,19 @@ mod tests {
     fn a_value_of_another_generation_than_the_stores_is_superseded() {
         let near = near();
         near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1));
-        near.saw(Some(&Generation::new("1")));
+        let saw = |generation: Option<&Generation>, sent_ms: u64| {
+            near.saw(generation, at(sent_ms));
+        };
+        saw(Some(&Generation::new("1")), 2);
         assert!(near.last_known_good().is_some());
         for other in [Some(Generation::new("2")), None] {
             near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1));
-            near.saw(other.as_ref());
+            saw(other.as_ref(), 1);
+            assert!(
+                near.last_known_good().is_some(),
+                "asked before it was delivered"
+            );
+            saw(other.as_ref(), 2);
             assert!(near.last_known_good().is_none());
         }
     }

@@ -1,15 +1,23 @@
 //! Whether an invalidation is still owed to the store. Pure bookkeeping: each attempt has a number, and one that went
 //! through makes up for every earlier one that did not.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
 pub struct Pending {
-    begun: AtomicU64,
+    /// Never held across `.await`.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    begun: u64,
     /// The newest attempt that failed.
-    failed: AtomicU64,
+    failed: u64,
     /// The newest attempt that went through.
-    acknowledged: AtomicU64,
+    acknowledged: u64,
+    /// Whether somebody sees to it.
+    settling: bool,
 }
 
 /// One attempt at an invalidation.
@@ -18,23 +26,46 @@ pub struct Attempt(u64);
 
 impl Pending {
     pub fn begin(&self) -> Attempt {
-        Attempt(self.begun.fetch_add(1, SeqCst) + 1)
+        let mut state = self.state();
+        state.begun += 1;
+        Attempt(state.begun)
     }
 
     pub fn acknowledge(&self, attempt: Attempt) {
-        self.acknowledged.fetch_max(attempt.0, SeqCst);
+        let mut state = self.state();
+        state.acknowledged = state.acknowledged.max(attempt.0);
     }
 
-    /// Whether it is the first failure since all was well: then somebody has to see to it.
+    /// Whether the caller has to see to it: it is owed now, and nobody does yet.
     pub fn fail(&self, attempt: Attempt) -> bool {
-        let was_owed = self.is_owed();
-        self.failed.fetch_max(attempt.0, SeqCst);
-        !was_owed && self.is_owed()
+        let mut state = self.state();
+        state.failed = state.failed.max(attempt.0);
+        let called = state.is_owed() && !state.settling;
+        state.settling |= called;
+        called
     }
 
     /// Until this is false again, the store may hold what the invalidation was to drop.
     pub fn is_owed(&self) -> bool {
-        self.failed.load(SeqCst) > self.acknowledged.load(SeqCst)
+        self.state().is_owed()
+    }
+
+    /// Whether who sees to it is done: the next failure calls somebody again.
+    pub fn is_settled(&self) -> bool {
+        let mut state = self.state();
+        state.settling = state.is_owed();
+        !state.settling
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under this lock leaves whole numbers behind.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_owed(&self) -> bool {
+        self.failed > self.acknowledged
     }
 }
 
@@ -64,5 +95,16 @@ mod tests {
             !pending.fail(pending.begin()),
             "somebody sees to it already"
         );
+    }
+
+    #[test]
+    fn somebody_is_called_again_after_it_was_settled() {
+        let pending = Pending::default();
+        assert!(pending.fail(pending.begin()));
+        assert!(!pending.is_settled());
+        pending.acknowledge(pending.begin());
+        assert!(!pending.fail(Attempt(1)), "a later one went through");
+        assert!(pending.is_settled());
+        assert!(pending.fail(pending.begin()));
     }
 }

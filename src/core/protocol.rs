@@ -118,7 +118,9 @@ pub struct Marks {
 impl Marks {
     /// Whether the store still holds `entry` of `generation`.
     pub fn vouch_for(&self, entry: &Entry, generation: Option<&Generation>) -> bool {
-        generation.is_some()
+        // Without a version two values look alike.
+        !entry.version.is_empty()
+            && generation.is_some()
             && self.generation.as_ref() == generation
             && self.version.as_deref() == Some(&entry.version)
     }

@@ -6,6 +6,8 @@
 
 use crate::core::cache::{Asked, Cache, SharedStore};
 use crate::core::http::Deadline;
+use crate::core::near::Departure;
+use crate::core::protocol::Generation;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -25,30 +27,31 @@ impl Cache {
         &self,
         store: &dyn SharedStore,
         deadline: Deadline,
-        epoch: u64,
-        mut miss: Asked,
+        departure: Departure,
+        mut fence: Generation,
     ) -> Asked {
-        // A store that takes no claim takes no fill either, but the caller wants an answer.
-        if store.claim(deadline, CLAIM).await != Ok(false) {
-            return miss;
-        }
-        let patience = PATIENCE.min(self.parts.limits.redis_timeout / 2);
-        let until = (Instant::now() + patience).min(deadline.at());
+        let patience = deadline.or_after(PATIENCE.min(self.parts.limits.redis_timeout / 2));
         let mut pause = FIRST_LOOK_AFTER;
-        while Instant::now() + pause <= until {
+        loop {
+            match store.claim(patience, CLAIM).await {
+                Ok(false) if Instant::now() + pause <= patience.at() => {}
+                // A store that takes no claim takes no fill either, but the caller wants an answer.
+                claim => {
+                    let claimed = claim == Ok(true);
+                    return Asked::Miss { fence, claimed };
+                }
+            }
             let _ = timeout(pause, self.told.notified()).await;
             pause = (pause * 2).min(LAST_LOOK_AFTER);
-            match self.read_store(store, deadline, epoch).await {
-                Ok(hit @ Asked::Hit) => return hit,
-                Ok(looked) => miss = looked,
-                Err(_) => break,
-            }
-            // Given up by who had it.
-            if store.claim(deadline, CLAIM).await != Ok(false) {
-                break;
+            match self.read_store(store, patience, departure).await {
+                Ok(Asked::Miss { fence: seen, .. }) => fence = seen,
+                Ok(asked) => return asked,
+                Err(_) => {
+                    let claimed = false;
+                    return Asked::Miss { fence, claimed };
+                }
             }
         }
-        miss
     }
 
     /// Whether it is time to see how long the store still has the value.
@@ -76,7 +79,7 @@ impl Cache {
         }
         self.stats.refreshes.increment();
         // Not a flight that readers could join: they have a value, and the source may be slow.
-        match self.ask_source(self.near.epoch(), Some(&fence)).await {
+        match self.ask_source(self.departure(), Some(&fence)).await {
             Ok(entry) => self.clone().fill(entry, fence).await,
             Err(_) => self.clone().release().await,
         }

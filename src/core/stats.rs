@@ -1,6 +1,9 @@
-//! Counters of one cache. Relaxed atomics: each is a number for people, none orders anything.
+//! Counters of one cache: numbers for people. Who sees one counted sees what was done before it was.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
 
 /// Counts up from 0 for as long as the cache lives.
 #[derive(Default)]
@@ -8,11 +11,11 @@ pub struct Counter(AtomicU64);
 
 impl Counter {
     pub fn increment(&self) {
-        self.0.fetch_add(1, Relaxed);
+        self.0.fetch_add(1, Release);
     }
 
     pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.load(Acquire)
     }
 }
 

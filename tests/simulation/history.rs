@@ -3,7 +3,8 @@
 //! *Bound*: a read that begins more than the bound after an invalidation resolved does not return what that invalidation
 //! replaced. *Monotonic*: on one instance, a read that begins after another ended does not return something older, by the order
 //! of the edits and by `updated_at`. *Told*: on an instance that knows of an edit, a read that begins later returns nothing
-//! older. *Label*: what stands in for the prompt says so. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
+//! older. *Label*: what stands in for the prompt says so. *Ends*: every read ends within the two timeouts, while its process
+//! runs. *Needless stand-in*: nothing stands in while the source answers. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -32,6 +33,23 @@ pub enum Event {
         edit: u64,
     },
     Read(Read),
+    /// A read began; `Read` says how it ended.
+    Begun {
+        at: u64,
+        instance: usize,
+        life: u32,
+    },
+    /// A process ended without notice.
+    Crashed {
+        at: u64,
+        instance: usize,
+        life: u32,
+    },
+    /// The source gave `instance` no prompt: no answer, or no active row.
+    Lacked {
+        at: u64,
+        instance: usize,
+    },
     /// Something of the schedule, for the reader of a failing history.
     Note {
         at: u64,
@@ -43,6 +61,8 @@ pub enum Event {
 pub struct Read {
     pub begun: u64,
     pub ended: u64,
+    /// For how long its process was frozen meanwhile.
+    pub frozen: u64,
     pub instance: usize,
     /// Counts the restarts of the instance: a new process has no memory to be true to.
     pub life: u32,
@@ -57,6 +77,9 @@ impl Event {
             Event::Edited { at, .. }
             | Event::Invalidated { at, .. }
             | Event::Heard { at, .. }
+            | Event::Begun { at, .. }
+            | Event::Crashed { at, .. }
+            | Event::Lacked { at, .. }
             | Event::Note { at, .. } => *at,
             Event::Read(read) => read.ended,
         }
@@ -78,16 +101,27 @@ pub struct Violation {
     pub expected: u64,
 }
 
-/// The first violation found, if there is one. `bound`: milliseconds.
-pub fn check(events: &[Event], bound: u64) -> Option<Violation> {
+/// The first violation found, if there is one. `bound`: milliseconds. `timeouts`: those of store and source together.
+pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
     let mut lives: BTreeMap<(usize, u32), Vec<&Read>> = BTreeMap::new();
     let (mut facts, mut updated_at) = (Vec::new(), BTreeMap::from([(0, 0)]));
+    let (mut under_way, mut lacks) = (BTreeMap::new(), BTreeMap::new());
     for event in events {
         match event {
-            Event::Read(read) => lives
-                .entry((read.instance, read.life))
-                .or_default()
-                .push(read),
+            Event::Read(read) => {
+                let life = (read.instance, read.life);
+                lives.entry(life).or_default().push(read);
+                *under_way.entry(life).or_insert(0) -= 1;
+            }
+            Event::Begun { instance, life, .. } => {
+                *under_way.entry((*instance, *life)).or_insert(0) += 1;
+            }
+            Event::Crashed { instance, life, .. } => {
+                under_way.insert((*instance, *life), i64::MIN / 2);
+            }
+            Event::Lacked { at, instance } => {
+                lacks.entry(*instance).or_insert_with(Vec::new).push(*at);
+            }
             Event::Invalidated { .. } | Event::Heard { .. } => facts.push(event),
             Event::Edited {
                 edit,
@@ -97,13 +131,57 @@ pub fn check(events: &[Event], bound: u64) -> Option<Violation> {
             Event::Note { .. } => {}
         }
     }
+    if let Some(((instance, life), count)) = under_way.iter().find(|(_, count)| **count > 0) {
+        return Some(Violation {
+            property: "ends",
+            read: Read {
+                begun: 0,
+                ended: u64::MAX,
+                frozen: 0,
+                instance: *instance,
+                life: *life,
+                edit: None,
+                tier: "never",
+            },
+            expected: *count as u64,
+        });
+    }
     lives
         .values_mut()
         .find_map(|reads| not_monotonic(reads, &updated_at))
         .or_else(|| {
             let mut reads = lives.values().flatten();
-            reads.find_map(|read| too_old(read, &facts, bound))
+            reads.find_map(|read| {
+                hung(read, timeouts)
+                    .or_else(|| needless(read, &lacks, timeouts))
+                    .or_else(|| too_old(read, &facts, bound))
+            })
         })
+}
+
+/// A read that took longer than both timeouts, while its process ran.
+fn hung(read: &Read, timeouts: u64) -> Option<Violation> {
+    // A millisecond for each end of a freeze, and for each of the two timeouts.
+    let took = read.ended - read.begun;
+    (took > timeouts + read.frozen + 4).then(|| Violation {
+        property: "ends",
+        read: read.clone(),
+        expected: 0,
+    })
+}
+
+/// A stand-in, though the source had not failed its instance since the flight may have begun.
+fn needless(read: &Read, lacks: &BTreeMap<usize, Vec<u64>>, timeouts: u64) -> Option<Violation> {
+    let stands_in = matches!(read.tier, "stale" | "fallback");
+    let since = read.begun.saturating_sub(timeouts);
+    let lacked = lacks
+        .get(&read.instance)
+        .is_some_and(|times| times.iter().any(|at| (since..=read.ended).contains(at)));
+    (stands_in && !lacked).then(|| Violation {
+        property: "needless stand-in",
+        read: read.clone(),
+        expected: 0,
+    })
 }
 
 /// A read that returned something older than one that had ended before it began. Where `updated_at` went back with an edit,
@@ -115,17 +193,21 @@ fn not_monotonic(reads: &mut Vec<&Read>, updated_at: &BTreeMap<u64, u64>) -> Opt
         .collect();
     ends.sort_unstable();
     reads.sort_by_key(|read| read.begun);
-    let (mut ends, mut seen) = (ends.into_iter().peekable(), 0);
+    let mut ends = ends.into_iter().peekable();
+    let mut seen: Vec<u64> = Vec::new();
     for read in reads {
         while let Some((_, edit)) = ends.next_if(|(ended, _)| *ended < read.begun) {
-            seen = seen.max(edit);
+            if !seen.contains(&edit) {
+                seen.push(edit);
+            }
         }
-        let older = |edit: u64| edit < seen && updated_at.get(&edit) < updated_at.get(&seen);
-        if read.edit.is_some_and(older) {
+        let Some(edit) = read.edit else { continue };
+        let newer = |&&seen: &&u64| edit < seen && updated_at.get(&edit) < updated_at.get(&seen);
+        if let Some(&expected) = seen.iter().find(newer) {
             return Some(Violation {
                 property: "monotonic",
                 read: read.clone(),
-                expected: seen,
+                expected,
             });
         }
     }

@@ -103,6 +103,11 @@ fn every_broken_rule_breaks_a_promise() {
         match search(build, 0..DEFAULT_SEEDS) {
             Some(outcome) => {
                 let violation = outcome.violation.as_ref().unwrap();
+                let whole = run(outcome.seed, Build::default());
+                assert!(
+                    whole.violation.is_none(),
+                    "{name}: its seed is bad without it"
+                );
                 eprintln!(
                     "{name}: seed {} breaks {} ({:?})",
                     outcome.seed,

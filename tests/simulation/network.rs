@@ -4,7 +4,7 @@ use grove_shared_cache::core::clock::Clock;
 use grove_shared_cache::core::error::Fault;
 use grove_shared_cache::core::http::Deadline;
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -51,7 +51,7 @@ pub struct Weather {
     /// Milliseconds that a message mostly takes, at least and at most.
     pub least_ms: u64,
     pub usual_ms: u64,
-    /// Per cent of messages that take up to `late_ms` instead.
+    /// Per cent of messages that take up to `late_ms` longer.
     pub late: u64,
     pub late_ms: u64,
     /// Per cent of requests that never arrive, and of answers that do not.
@@ -79,29 +79,64 @@ impl Clock for SimClock {
 
 /// Whether a process runs. One that does not neither sends nor hears; what is on the wire goes on.
 #[derive(Clone)]
-pub struct Process(watch::Sender<bool>);
+pub struct Process(Arc<Running>);
+
+struct Running {
+    runs: watch::Sender<bool>,
+    crashed: AtomicBool,
+    frozen_at: Mutex<Option<Instant>>,
+    frozen_ms: AtomicU64,
+}
 
 impl Process {
     pub fn running() -> Self {
-        Process(watch::Sender::new(true))
+        Process(Arc::new(Running {
+            runs: watch::Sender::new(true),
+            crashed: AtomicBool::new(false),
+            frozen_at: Mutex::new(None),
+            frozen_ms: AtomicU64::new(0),
+        }))
     }
 
     pub fn freeze(&self) {
-        self.0.send_replace(false);
+        self.0
+            .frozen_at
+            .lock()
+            .unwrap()
+            .get_or_insert(Instant::now());
+        self.0.runs.send_replace(false);
     }
 
     pub fn thaw(&self) {
-        self.0.send_replace(true);
+        if self.0.crashed.load(SeqCst) {
+            return;
+        }
+        if let Some(frozen_at) = self.0.frozen_at.lock().unwrap().take() {
+            let frozen_ms = frozen_at.elapsed().as_millis() as u64;
+            self.0.frozen_ms.fetch_add(frozen_ms, SeqCst);
+        }
+        self.0.runs.send_replace(true);
+    }
+
+    /// It does not run again.
+    pub fn crash(&self) {
+        self.0.crashed.store(true, SeqCst);
+        self.0.runs.send_replace(false);
     }
 
     pub fn runs(&self) -> bool {
-        *self.0.borrow()
+        *self.0.runs.borrow()
     }
 
-    /// Until the process runs. For ever, if it crashed.
+    /// For how long it was frozen in all, up to the last thaw.
+    pub fn frozen_ms(&self) -> u64 {
+        self.0.frozen_ms.load(SeqCst)
+    }
+
+    /// Until the process runs; for ever, if it crashed.
     pub async fn turn(&self) {
-        let mut state = self.0.subscribe();
-        if state.wait_for(|runs| *runs).await.is_err() {
+        let mut runs = self.0.runs.subscribe();
+        if runs.wait_for(|runs| *runs).await.is_err() {
             std::future::pending().await
         }
     }
@@ -126,7 +161,7 @@ impl Wire {
     fn delay(&self) -> Duration {
         let weather = self.weather.lock().unwrap().clone();
         if self.chance.percent(weather.late) {
-            ms(self.chance.between(weather.usual_ms, weather.late_ms))
+            ms(weather.usual_ms + self.chance.below(weather.late_ms))
         } else {
             ms(self.chance.between(weather.least_ms, weather.usual_ms))
         }

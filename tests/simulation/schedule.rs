@@ -2,7 +2,7 @@
 
 use crate::history::{Event, Violation, check};
 use crate::network::{Chance, Weather, ms};
-use crate::world::{Build, Circumstances, MAX_STALENESS_MS, World, skew};
+use crate::world::{Build, Circumstances, MAX_STALENESS_MS, TIMEOUTS_MS, World, skew};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use tokio::time::sleep;
@@ -38,7 +38,11 @@ pub fn run(seed: u64, build: Build) -> Outcome {
         world.history()
     });
     // A lagging replica adds its lag, where no announcement brought the sync token.
-    let violation = check(&history, MAX_STALENESS_MS + circumstances.lag_ms);
+    let violation = check(
+        &history,
+        MAX_STALENESS_MS + circumstances.lag_ms,
+        TIMEOUTS_MS,
+    );
     Outcome {
         seed,
         circumstances,
@@ -58,6 +62,8 @@ pub fn simulated<T>(run: impl AsyncFnOnce() -> T) -> T {
 
 fn circumstances(chance: &Chance) -> Circumstances {
     let stormy = chance.percent(70);
+    // Loads that grow old on their way back, and nobody who tells: only their age says that they are not to be joined.
+    let dragging = chance.percent(25);
     let share = |of: u64| if stormy { chance.below(of) } else { 0 };
     Circumstances {
         instances: chance.between(2, 4) as usize,
@@ -66,7 +72,7 @@ fn circumstances(chance: &Chance) -> Circumstances {
         } else {
             0
         },
-        push: chance.percent(70),
+        push: chance.percent(70) && !dragging,
         store: Weather {
             least_ms: 1,
             usual_ms: chance.between(1, 10),
@@ -77,14 +83,13 @@ fn circumstances(chance: &Chance) -> Circumstances {
         },
         source: Weather {
             least_ms: 1,
-            // Now and then so slow that flights grow old.
-            usual_ms: if chance.percent(20) {
-                chance.between(300, 900)
+            usual_ms: chance.between(10, 60),
+            late: if dragging { 50 } else { share(50) },
+            late_ms: if dragging {
+                1900
             } else {
-                chance.between(10, 60)
+                chance.between(100, 1500)
             },
-            late: share(50),
-            late_ms: chance.between(100, 1500),
             lost: share(5),
             refused: share(15),
         },

@@ -23,6 +23,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub const MAX_STALENESS_MS: u64 = 1000;
+const REDIS_TIMEOUT_MS: u64 = 500;
+const SOURCE_TIMEOUT_MS: u64 = 2000;
+pub const TIMEOUTS_MS: u64 = REDIS_TIMEOUT_MS + SOURCE_TIMEOUT_MS;
 
 /// The source's table: the newest edit is the truth.
 pub struct Table {
@@ -33,6 +36,7 @@ pub struct Table {
 struct SimSource {
     table: Arc<Table>,
     wire: Wire,
+    lacked: Box<dyn Fn() + Send + Sync>,
 }
 
 #[async_trait]
@@ -44,8 +48,11 @@ impl Source for SimSource {
     async fn load(&self, deadline: Deadline) -> Result<Option<Row>, Fault> {
         let table = self.table.clone();
         let served = async move { *table.active.lock().unwrap() };
-        let active = self.wire.call(deadline, served).await?;
-        Ok(active.map(|(edit, updated_at)| {
+        let loaded = self.wire.call(deadline, served).await;
+        if !matches!(loaded, Ok(Some(_))) {
+            (self.lacked)();
+        }
+        Ok(loaded?.map(|(edit, updated_at)| {
             let row = json!({
                 "id": "row",
                 "title": "Grove",
@@ -161,7 +168,15 @@ impl World {
             origin: self.origin,
             skew_ms: AtomicI64::new(0),
         });
-        let (events, origin) = (self.events.clone(), self.origin);
+        let origin = self.origin;
+        let events = self.events.clone();
+        let lacked = move || {
+            events.lock().unwrap().push(Event::Lacked {
+                at: since(origin),
+                instance: number,
+            });
+        };
+        let events = self.events.clone();
         let stream = Stream {
             redis: self.redis.clone(),
             wire: wire(&self.store_weather),
@@ -188,14 +203,15 @@ impl World {
             source: Some(Arc::new(SimSource {
                 table: self.table.clone(),
                 wire: wire(&self.source_weather),
+                lacked: Box::new(lacked),
             })),
             legacy: None,
             clock: clock.clone(),
             limits: Limits {
                 ttl_seconds: self.ttl_seconds,
                 max_staleness: ms(MAX_STALENESS_MS),
-                redis_timeout: ms(500),
-                source_timeout: ms(2000),
+                redis_timeout: ms(REDIS_TIMEOUT_MS),
+                source_timeout: ms(SOURCE_TIMEOUT_MS),
             },
             rules: self.rules,
         };
@@ -237,12 +253,20 @@ impl World {
     pub async fn read(&self, number: usize) {
         let instance = self.instance(number);
         let begun = self.now();
+        self.record(Event::Begun {
+            at: begun,
+            instance: number,
+            life: instance.life,
+        });
+        let frozen_before = instance.process.frozen_ms();
         let answer = instance.cache.fetch().await;
         instance.process.turn().await;
+        let frozen = instance.process.frozen_ms() - frozen_before;
         let edit = answer.entry.content.strip_prefix("## Identity\n");
         self.record(Event::Read(Read {
             begun,
             ended: self.now(),
+            frozen,
             instance: number,
             life: instance.life,
             edit: edit.map(|edit| edit.parse().unwrap()),
@@ -296,7 +320,12 @@ impl World {
     /// Ends a process where it stands and starts another in its place.
     pub fn crash(&self, number: usize) {
         let mut instance = self.instances[number].lock().unwrap();
-        instance.process.freeze();
+        instance.process.crash();
+        self.record(Event::Crashed {
+            at: self.now(),
+            instance: number,
+            life: instance.life,
+        });
         let next = self.start(number, instance.life + 1);
         // What the old one has under way waits for its turn for ever; only its requests on the wire go on.
         instance.cache.close();
@@ -309,7 +338,7 @@ fn since(origin: Instant) -> u64 {
     origin.elapsed().as_millis() as u64
 }
 
-/// The number that a clock's wall time is off by.
+/// Sets an instance's wall clock forward or back.
 pub fn skew(instance: &Instance, by_ms: i64) {
     instance.clock.skew_ms.fetch_add(by_ms, SeqCst);
     debug_assert!(instance.clock.wall_ms() > 0);

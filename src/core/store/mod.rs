@@ -25,7 +25,8 @@ pub struct Probe {
     pub ttl_seconds: Option<u64>,
 }
 
-/// The keys of one resource in the shared store. Every call is one command and ends by its deadline.
+/// The keys of one resource in the shared store. Every call ends by its deadline, and is one command
+/// unless it says otherwise.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// All that is stored, at one moment.

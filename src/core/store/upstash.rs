@@ -265,6 +265,7 @@ impl Store for Upstash {
     }
 
     async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
+        // It changes no key, so its sync token counts as a read's.
         let command = json!(["PUBLISH", self.keys.events, announcement.to_line()]);
         self.command(deadline, Access::Read, command)
             .await
