@@ -78,8 +78,8 @@ export interface CacheOptions {
    */
   ttlSeconds?: number
   /**
-   * Milliseconds, 0 to 3600000: reads that begin within this time of each other may share one load. 0: none do.
-   * Default: 1000.
+   * Milliseconds, 0 to 3600000: the bound of the guarantee. A prompt is served from memory for this long after it was
+   * asked for; an instance that no push reached may serve the old one for as long. 0: every read asks. Default: 1000.
    */
   maxStalenessMs?: number
   /** Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000. Default: 500. */
@@ -87,8 +87,8 @@ export interface CacheOptions {
   /** Milliseconds that a read gives the source and `legacySource` together, 1 to 3600000. Default: 2000. */
   sourceTimeoutMs?: number
   /**
-   * Whether to listen for the invalidations of other instances. Accepted, and without effect in this version.
-   * Default: true.
+   * Whether to hear of the invalidations of other instances at once, over a stream from the store. Without it they are
+   * seen within `maxStalenessMs`. Default: true.
    */
   push?: boolean
   /** The least level that is logged. `debug` has a line for each read. Default: `info`. */
@@ -159,8 +159,8 @@ export declare function configure(options: CacheOptions): void
 export declare function debugSystemPrompt(): Promise<SystemPromptDebug>
 
 /**
- * The active system prompt, always: from Redis, else from the source, else from `legacySource`, else the fallback prompt.
- * Ends within `redisTimeoutMs` + `sourceTimeoutMs`.
+ * The active system prompt, always: from memory while its lease runs, else from Redis, the source, the last known prompt,
+ * `legacySource`, the fallback prompt, in this order. Ends within `redisTimeoutMs` + `sourceTimeoutMs`.
  *
  * Rejects only with `CLOSED`, after `close()`.
  */
@@ -174,7 +174,8 @@ export declare function fetchActiveSystemPrompt(): Promise<string>
 export declare function fetchActiveSystemPromptConfig(): Promise<SystemPromptConfig>
 
 /**
- * Drops the prompt from the shared cache, so that all instances load it anew. Call it after the row was changed.
+ * Drops the prompt everywhere: a read that begins more than `maxStalenessMs` after it resolved is not given the old one, on
+ * any instance. Call it after the row was changed. It loads the new prompt for all, which it waits for up to 200 ms.
  *
  * Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
  * background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads
