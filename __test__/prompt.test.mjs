@@ -176,6 +176,27 @@ test.serial('under a lease no read costs a command, and a fresh one costs one', 
   t.is((await asking.fetchActiveSystemPromptConfig()).tier, 'redis')
 })
 
+test.serial('a hot instance sends about one command per lease, and an idle one none', async (t) => {
+  await activatePrompt(stack.sql, { identity: 'hot' })
+  const { instance, prefix } = fleet(stack, { push: false })
+  const cache = instance()
+  await cache.fetchActiveSystemPrompt()
+  await filled(stack, prefix)
+
+  const before = stack.upstash.commands
+  const last = performance.now() + 5000
+  while (performance.now() < last) {
+    await cache.fetchActiveSystemPrompt()
+    await new Promise(setImmediate)
+  }
+  const commands = stack.upstash.commands - before
+  t.true(commands >= 4 && commands <= 6, `${commands} commands in five seconds`)
+  t.true(cache.stats().memoryHits > 1000)
+  const idle = stack.upstash.commands
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  t.is(stack.upstash.commands - idle, 0)
+})
+
 test.serial('readers at the same time share a load', async (t) => {
   const { instance } = fleet(stack, { push: false })
   const cache = instance()

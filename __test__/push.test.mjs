@@ -56,21 +56,24 @@ test.serial('a change is pushed to an instance whose lease would last for minute
   t.is(deaf.stats().pushConnects, 0)
 })
 
-test.serial('whoever listens finds the new prompt stored, and need not ask the source', async (t) => {
-  await activatePrompt(stack.sql, { identity: 'old' })
-  const { instance } = fleet(stack)
-  const admin = instance()
-  const listeners = [await listening(instance, 'old'), await listening(instance, 'old')]
-  const before = listeners.map((cache) => cache.stats().sourceReads)
-  await activatePrompt(stack.sql, { identity: 'new' })
-  await admin.invalidateSystemPrompt()
-  for (const [index, cache] of listeners.entries()) {
-    await until(() => cache.stats().pushes > 0, 'the push')
-    t.is(await cache.fetchActiveSystemPrompt(), text('new'))
-    t.is(cache.stats().sourceReads, before[index])
-  }
-  t.is(admin.stats().sourceReads, 1)
-})
+test.serial(
+  'whoever listens finds the new prompt stored, and need not ask the source',
+  async (t) => {
+    await activatePrompt(stack.sql, { identity: 'old' })
+    const { instance } = fleet(stack)
+    const admin = instance()
+    const listeners = [await listening(instance, 'old'), await listening(instance, 'old')]
+    const before = listeners.map((cache) => cache.stats().sourceReads)
+    await activatePrompt(stack.sql, { identity: 'new' })
+    await admin.invalidateSystemPrompt()
+    for (const [index, cache] of listeners.entries()) {
+      await until(() => cache.stats().pushes > 0, 'the push')
+      t.is(await cache.fetchActiveSystemPrompt(), text('new'))
+      t.is(cache.stats().sourceReads, before[index])
+    }
+    t.is(admin.stats().sourceReads, 1)
+  },
+)
 
 for (const [name, framing] of Object.entries({
   'one byte at a time': { chunk: 1 },

@@ -27,7 +27,8 @@ const { startStack } = await import('./stack.mjs')
 const { fetchArtillery } = await import('./load/artillery.mjs')
 const { measureRun } = await import('./load/run.mjs')
 const { problemsOf, summaryOf, tableOf } = await import('./load/report.mjs')
-const { writeReadmePart } = await import('./load/readme.mjs')
+const { readmePart } = await import('./load/readme.mjs')
+const { writeReadmePart } = await import('./readme.mjs')
 
 // Everything that was started ends with this process; nothing here is worth an orderly end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130))
@@ -74,7 +75,7 @@ const results = {
 // The tables are made from what is written, digit for digit.
 const written = `${JSON.stringify(results, rounded, 2)}\n`
 await writeFile(RESULTS, written)
-await writeReadmePart(JSON.parse(written))
+await writeReadmePart('load', readmePart(JSON.parse(written)))
 console.log(`\n${tableOf(JSON.parse(written).summary)}\n`)
 const problems = problemsOf(summary, LEAST_HIT_RATE)
 console.log(problems.length === 0 ? 'Passed.' : `Failed: ${problems.join('; ')}.`)

@@ -35,6 +35,8 @@ const columns = columnsOf(options.only)
 const { runStorms } = await import('./storm/storm.mjs')
 const { problemsOf, rowsOf } = await import('./storm/report.mjs')
 const { pictureOf } = await import('./storm/picture.mjs')
+const { readmePart } = await import('./storm/readme.mjs')
+const { writeReadmePart } = await import('./readme.mjs')
 const { columns: printColumns, heading } = await import('./terminal.mjs')
 
 // Everything that was started ends with this process.
@@ -75,6 +77,7 @@ async function write(folder) {
   await mkdir(folder, { recursive: true })
   const written = JSON.stringify({ ...results, runs: results.runs.map(withoutPoints) }, rounded, 2)
   await writeFile(resolve(folder, 'results.json'), `${written}\n`)
+  if (folder === OUT) await writeReadmePart('storm', readmePart(JSON.parse(written)))
   const broken = results.runs.filter((run) => run.faults)
   if (broken.length > 0) {
     const picture = pictureOf(broken, { seconds, boundMs: results.boundMs })

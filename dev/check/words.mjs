@@ -1,7 +1,8 @@
 // Whether what the documents say is still so: options, errors, versions, paths and commands.
 import { existsSync, readFileSync } from 'node:fs'
 
-import { readmePart } from '../load/readme.mjs'
+import { readmePart as loadPart } from '../load/readme.mjs'
+import { readmePart as stormPart } from '../storm/readme.mjs'
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url))
@@ -21,7 +22,8 @@ export function untrueWords() {
     ...options(),
     ...errorCodes(),
     ...versions(),
-    ...loadTest(),
+    ...generatedPart(loadPart, 'dev/load/results.json'),
+    ...generatedPart(stormPart, 'docs/storm/results.json'),
     ...DOCUMENTS.flatMap(pathsAndCommands),
   ]
 }
@@ -79,12 +81,12 @@ function versions() {
   return wrong
 }
 
-/** The README's table of the load test is that of its results. */
-function loadTest() {
-  const part = readmePart(JSON.parse(read('dev/load/results.json')))
-  return read('README.md').includes(part)
+/** A table of the README is that of its results. */
+function generatedPart(part, results) {
+  const expected = part(JSON.parse(read(results)))
+  return read('README.md').includes(expected)
     ? []
-    : ['README.md: its load test is not that of dev/load/results.json']
+    : [`README.md: one of its tables is not that of ${results}`]
 }
 
 /** Each path and each npm script that a document names in code exists. */

@@ -1,11 +1,6 @@
 // The load test's part of the README, made from its results.
 
-import { readFile, writeFile } from 'node:fs/promises'
-
 import { tableOf } from './report.mjs'
-
-const README = new URL('../../README.md', import.meta.url)
-const PART = /(?<=<!-- load:begin -->\n)[\s\S]*(?=<!-- load:end -->)/
 
 /** What the README has to say about these results. */
 export function readmePart({
@@ -29,13 +24,4 @@ ${tableOf(summary)}
 <!-- prettier-ignore-end -->
 
 `
-}
-
-/** Puts it there. */
-export async function writeReadmePart(results) {
-  const text = await readFile(README, 'utf8')
-  await writeFile(
-    README,
-    text.replace(PART, () => readmePart(results)),
-  )
 }

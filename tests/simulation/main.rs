@@ -68,9 +68,9 @@ fn every_broken_rule_breaks_a_promise() {
         flaw: Some(flaw),
     };
     let mutants = [
-        ("fence", flaw(StoreFlaw::NoFence)),
-        ("mint", flaw(StoreFlaw::NoMint)),
-        ("sync token", flaw(StoreFlaw::NoSyncToken)),
+        ("fence", flaw(StoreFlaw::UnfencedFill)),
+        ("mint", flaw(StoreFlaw::UnmintedGeneration)),
+        ("sync token", flaw(StoreFlaw::ForgottenSyncToken)),
         ("lease from send time", rule(Rule::LeaseFromSendTime)),
         (
             "old flights are not joined",

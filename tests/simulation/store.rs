@@ -23,11 +23,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreFlaw {
     /// A fill stamps the generation that is there, whatever its loader saw.
-    NoFence,
+    UnfencedFill,
     /// Where there is no generation, that counts as one.
-    NoMint,
+    UnmintedGeneration,
     /// Clients present no sync token.
-    NoSyncToken,
+    ForgottenSyncToken,
 }
 
 /// The state after one write.
@@ -180,7 +180,7 @@ impl Client {
     ) -> Result<T, Fault> {
         let (redis, (number, token)) = (self.redis.clone(), self.sync.lock().unwrap().send());
         let position = token
-            .filter(|_| !redis.flawed(StoreFlaw::NoSyncToken))
+            .filter(|_| !redis.flawed(StoreFlaw::ForgottenSyncToken))
             .and_then(|token| token.to_str().ok()?.parse().ok())
             .unwrap_or(0);
         let served = async move {
@@ -218,7 +218,7 @@ impl Client {
 
     /// Where nothing counts as a generation, its absence is one.
     fn generation(&self, generation: Option<Generation>) -> Option<Generation> {
-        let absent = self.redis.flawed(StoreFlaw::NoMint);
+        let absent = self.redis.flawed(StoreFlaw::UnmintedGeneration);
         generation.or_else(|| absent.then(|| Generation::new(NONE)))
     }
 }
@@ -271,7 +271,7 @@ impl Store for Client {
 
     async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
         let write = move |redis: &Redis| now(redis.primary.release(at_once()));
-        Ok(self.write_with(deadline, write).await?.0)
+        self.write_with(deadline, write).await.map(drop)
     }
 
     async fn fill(
@@ -284,11 +284,14 @@ impl Store for Client {
         let (mut fence, mut record) = (fence.clone(), record.clone());
         let write = move |redis: &Redis| {
             let current = now(redis.primary.marks(at_once())).generation;
-            if redis.flawed(StoreFlaw::NoFence) {
+            if redis.flawed(StoreFlaw::UnfencedFill) {
                 fence = current.clone().unwrap_or(fence);
                 record.config = restamped(&record.config, &fence);
             }
-            if redis.flawed(StoreFlaw::NoMint) && current.is_none() && fence.as_str() == NONE {
+            if redis.flawed(StoreFlaw::UnmintedGeneration)
+                && current.is_none()
+                && fence.as_str() == NONE
+            {
                 // Stored under the absence of a generation.
                 let minted = now(redis.primary.mint(at_once(), 1));
                 let filled = now(redis.primary.fill(at_once(), &minted, &record, ttl_seconds));
