@@ -6,6 +6,7 @@ import { startInstance, startInstances } from '../dev/instances.mjs'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { measurePropagation } from '../dev/propagation.mjs'
 import { withStack } from './support/stack.mjs'
+import { until } from './support/until.mjs'
 
 const stack = withStack(test)
 const FALLBACK = 'You are a helpful guide. Answer briefly, and say so when you do not know.'
@@ -152,6 +153,24 @@ test.serial('a change invalidated through one instance is served by all three', 
     for (const { instance, afterMs } of arrivals) {
       t.true(afterMs !== null && afterMs < 1000, `${instance.name}: ${afterMs} ms`)
     }
+  }
+})
+
+test.serial('a process that wakes from a freeze does not serve what it held', async (t) => {
+  await activate('you are awake')
+  const [admin, sleeper] = await fleet(t, { count: 2 })
+  t.teardown(() => process.kill(sleeper.pid, 'SIGCONT'))
+  for (let round = 0; round < 3; round++) {
+    await until(async () => (await sleeper.chat()).tier === 'memory', 'a lease')
+    process.kill(sleeper.pid, 'SIGSTOP')
+    const { fingerprint } = await activate(`you are new in round ${round}`)
+    t.is((await invalidate(admin)).status, 200)
+    // The bound itself has to pass.
+    await new Promise((resolve) => setTimeout(resolve, 1001))
+    // It waits in the socket, so it is the first read after the process woke.
+    const chat = sleeper.chat()
+    process.kill(sleeper.pid, 'SIGCONT')
+    t.is((await chat).sha256, fingerprint)
   }
 })
 
