@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { setUp } from './setup.mjs'
 
 const usage = `Loads three Express instances by Artillery while the prompt is edited every few seconds, over the local stack with
-a source that takes 20 to 80 ms; with the shared cache off and on in turn. Writes dev/load/results.json and
+a source that takes 20 to 80 ms; without a cache and with this package in turn. Writes dev/load/results.json and
 the README's table.
 
   npm run load
@@ -50,7 +50,7 @@ const runs = []
 try {
   for (const shared of [false, true, false, true]) {
     console.log(
-      `Run ${runs.length + 1} of 4: shared cache ${shared ? 'on' : 'off'}, ${rate} chats/s for ${seconds} s`,
+      `Run ${runs.length + 1} of 4: ${shared ? 'with this package' : 'without a cache'}, ${rate} chats/s for ${seconds} s`,
     )
     runs.push(await measureRun({ stack, shared, seconds, rate }))
   }

@@ -53,7 +53,7 @@ export function tableOf({ on, off }) {
       inMs(on[name][part]),
     ])
   return markdown([
-    ['', 'shared cache off', 'shared cache on'],
+    ['', 'without a cache', 'with this package'],
     ...times('responseTimeMs', 'chat initialisation'),
     ...times('systemPromptMs', 'the prompt in it'),
     ['hit rate', '-', percent(on.hitRate)],

@@ -17,7 +17,8 @@ export async function measureRun({ stack, shared, seconds, rate }) {
   const environment = {
     ...stack.environment,
     LOG_LEVEL: 'error',
-    ...(!shared && { UPSTASH_REDIS_REST_URL: '' }),
+    // As a server without any cache: each chat reads the database.
+    ...(!shared && { UPSTASH_REDIS_REST_URL: '', MAX_STALENESS_MS: '0' }),
   }
   const instances = await startInstances({ environment })
   const proxy = await startRoundRobin(instances.map(({ url }) => url))
@@ -39,7 +40,10 @@ export async function measureRun({ stack, shared, seconds, rate }) {
       failures,
       responseTimeMs,
       systemPromptMs: quantiles(proxy.chats.map(({ systemPromptMs }) => systemPromptMs)),
-      hitRate: shared ? counters.hits / (counters.hits + counters.misses) : null,
+      hitRate: shared
+        ? (counters.memoryHits + counters.hits) /
+          (counters.memoryHits + counters.hits + counters.misses)
+        : null,
       withoutSource: share(proxy.chats, ({ tier }) => tier === 'redis' || tier === 'memory'),
       counters,
     }

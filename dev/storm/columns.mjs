@@ -4,7 +4,7 @@
 
 /** @type {Record<string, Column>} */
 export const COLUMNS = {
-  document: { program: 'document', push: false, title: "document's algorithm" },
+  document: { program: 'document', push: false, title: 'plain cache-aside' },
   push: { program: 'ours', push: true, title: 'this package' },
   'no-push': { program: 'ours', push: false, title: 'this package, push off' },
 }

@@ -21,6 +21,7 @@ configure({
   // While you migrate, the reader that your server has today can stand in when Supabase has no active prompt:
   // legacySource: () => loadPromptFromStorage(),
   keyPrefix: process.env.CACHE_KEY_PREFIX || undefined,
+  maxStalenessMs: process.env.MAX_STALENESS_MS ? Number(process.env.MAX_STALENESS_MS) : undefined,
   logLevel: process.env.LOG_LEVEL || undefined,
 })
 
