@@ -160,6 +160,9 @@ test.serial('a process that wakes from a freeze does not serve what it held', as
   await activate('you are awake')
   const [admin, sleeper] = await fleet(t, { count: 2 })
   t.teardown(() => process.kill(sleeper.pid, 'SIGCONT'))
+  t.teardown(() => stack.upstash.faults.silenceStreams(false))
+  // Nobody tells it, so that only its clock can.
+  stack.upstash.faults.silenceStreams()
   for (let round = 0; round < 3; round++) {
     await until(async () => (await sleeper.chat()).tier === 'memory', 'a lease')
     process.kill(sleeper.pid, 'SIGSTOP')
