@@ -31,6 +31,11 @@ export async function startPostgrest({ databaseUrl, jwtSecret }) {
     // PGlite is one session: a second connection would only wait, and LISTEN would hold the only one for ever.
     PGRST_DB_POOL: '1',
     PGRST_DB_CHANNEL_ENABLED: 'false',
+    // PostgREST replaces a connection that was idle for half a minute; PGlite has one session for all, which would still
+    // know the statements that the next connection prepares under the same names.
+    PGRST_DB_PREPARED_STATEMENTS: 'false',
+    PGRST_DB_POOL_MAX_IDLETIME: '86400',
+    PGRST_DB_POOL_MAX_LIFETIME: '86400',
     PGRST_DB_CONFIG: 'false',
     PGRST_SERVER_HOST: '127.0.0.1',
     PGRST_SERVER_PORT: String(port),
