@@ -2,8 +2,8 @@
 
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 
+import { argumentsOf, wholeNumber } from './arguments.mjs'
 import { setUp } from './setup.mjs'
 
 const usage = `Loads three Express instances by Artillery while the prompt is edited every few seconds, over the local stack with
@@ -86,37 +86,12 @@ function rounded(name, value) {
 }
 
 function readArguments() {
-  let values
-  try {
-    values = parseArgs({
-      options: {
-        seconds: { type: 'string', default: '40' },
-        rate: { type: 'string', default: '40' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values
-  } catch (error) {
-    refuse(`${error.message.split('. ')[0]}. Try npm run load -- --help`)
-  }
-  if (values.help) {
-    console.log(usage)
-    process.exit(0)
-  }
+  const values = argumentsOf('npm run load', usage, {
+    seconds: { type: 'string', default: '40' },
+    rate: { type: 'string', default: '40' },
+  })
   return {
     seconds: wholeNumber(values, 'seconds', 5, 600),
     rate: wholeNumber(values, 'rate', 1, 500),
   }
-}
-
-function wholeNumber(values, name, least, most) {
-  const number = Number(values[name])
-  if (Number.isInteger(number) && number >= least && number <= most) return number
-  return refuse(
-    `--${name} is "${values[name]}": it must be a whole number from ${least} to ${most}`,
-  )
-}
-
-function refuse(words) {
-  console.error(words)
-  process.exit(2)
 }

@@ -1,7 +1,6 @@
 // `npm start`: see `usage`. Node's own modules only until the machine is set up; the rest is imported then.
 
-import { parseArgs } from 'node:util'
-
+import { argumentsOf, refuse } from './arguments.mjs'
 import { setUp } from './setup.mjs'
 
 const usage = `Shows one prompt shared by three Express instances: starts a local store and source and the instances,
@@ -18,7 +17,6 @@ SUPABASE_SERVICE_ROLE_KEY set, the source is yours, and is only read.`
 const options = {
   once: { type: 'boolean', default: false },
   embedded: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 }
 
 const STOP_WITHIN_MS = 12_000
@@ -28,7 +26,7 @@ const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 const stops = []
 let stopping = false
 
-const { once, embedded } = readArguments()
+const { once, embedded } = argumentsOf('npm start', usage, options)
 await setUp({ redis: 'optional' })
 const { problemOf } = await import('./backends.mjs')
 const problem = problemOf(process.env)
@@ -71,21 +69,4 @@ async function end(status) {
       .pop()()
       .catch((error) => console.error(error.message))
   process.exit(status)
-}
-
-function readArguments() {
-  let values
-  try {
-    values = parseArgs({ options }).values
-  } catch (error) {
-    refuse(`${error.message.split('. ')[0]}. Try npm start -- --help`)
-  }
-  if (!values.help) return values
-  console.log(usage)
-  process.exit(0)
-}
-
-function refuse(words) {
-  console.error(words)
-  process.exit(2)
 }

@@ -4,9 +4,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 
+import { argumentsOf, refuse, wholeNumber } from './arguments.mjs'
 import { setUp } from './setup.mjs'
+import { COLUMNS } from './storm/columns.mjs'
 
 const usage = `Storms over the local stack: instances that read without end, admins who edit and invalidate in bursts, and a store, a
 source, a push stream and instances that break in turn. Every single read is checked against the promise: what began more than a
@@ -29,9 +30,8 @@ const FAULTS = { on: [true], off: [false], both: [false, true] }
 const MOST_SEED = 2 ** 31
 
 const options = readArguments()
-await setUp({ redis: 'optional' })
-const { COLUMNS } = await import('./storm/columns.mjs')
 const columns = columnsOf(options.only)
+await setUp({ redis: 'optional' })
 const { runStorms } = await import('./storm/storm.mjs')
 const { problemsOf, rowsOf } = await import('./storm/report.mjs')
 const { pictureOf } = await import('./storm/picture.mjs')
@@ -96,27 +96,15 @@ function rounded(name, value) {
 }
 
 function readArguments() {
-  let values
-  try {
-    values = parseArgs({
-      options: {
-        seconds: { type: 'string', default: '60' },
-        reads: { type: 'string', default: '1000000' },
-        instances: { type: 'string', default: '4' },
-        seed: { type: 'string', default: String(Math.floor(Math.random() * MOST_SEED)) },
-        only: { type: 'string', default: '' },
-        faults: { type: 'string', default: 'both' },
-        out: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values
-  } catch (error) {
-    refuse(`${error.message.split('. ')[0]}. Try npm run storm -- --help`)
-  }
-  if (values.help) {
-    console.log(usage)
-    process.exit(0)
-  }
+  const values = argumentsOf('npm run storm', usage, {
+    seconds: { type: 'string', default: '60' },
+    reads: { type: 'string', default: '1000000' },
+    instances: { type: 'string', default: '4' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * MOST_SEED)) },
+    only: { type: 'string', default: '' },
+    faults: { type: 'string', default: 'both' },
+    out: { type: 'string' },
+  })
   if (!Object.hasOwn(FAULTS, values.faults))
     refuse(`--faults is "${values.faults}": it must be on, off or both`)
   return {
@@ -134,17 +122,4 @@ function columnsOf(only) {
   const wrong = wanted.find((name) => !names.includes(name))
   if (wrong !== undefined) refuse(`--only is "${only}": it must be some of ${names.join(', ')}`)
   return wanted
-}
-
-function wholeNumber(values, name, least, most) {
-  const number = Number(values[name])
-  if (Number.isInteger(number) && number >= least && number <= most) return number
-  return refuse(
-    `--${name} is "${values[name]}": it must be a whole number from ${least} to ${most}`,
-  )
-}
-
-function refuse(words) {
-  console.error(words)
-  process.exit(2)
 }
