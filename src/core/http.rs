@@ -89,13 +89,14 @@ impl Trust {
     }
 }
 
-/// A client for one server.
+/// A client for one server. Its clones share connections and the cap on sockets.
+#[derive(Clone)]
 pub struct Http {
     pooled: reqwest::Client,
     /// Keeps no connection. For the second attempt: the pool may hold more than one that the peer has closed.
     fresh: reqwest::Client,
     /// Caps the open sockets.
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Http {
@@ -119,7 +120,7 @@ impl Http {
         Ok(Http {
             pooled: client(MAX_SOCKETS)?,
             fresh: client(0)?,
-            permits: Semaphore::new(MAX_SOCKETS),
+            permits: Arc::new(Semaphore::new(MAX_SOCKETS)),
         })
     }
 

@@ -37,17 +37,12 @@ pub fn wire(
     let mut channel: Option<Arc<dyn Channel>> = None;
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
-            let keys = Keys::under(&settings.key_prefix);
+            let (http, keys) = (client_for(&url)?, Keys::under(&settings.key_prefix));
             if settings.push {
-                let (http, name) = (client_for(&url)?, keys.events.clone());
-                channel = Some(Arc::new(UpstashChannel::new(
-                    http,
-                    &url,
-                    token.clone(),
-                    name,
-                )));
+                let (http, token, name) = (http.clone(), token.clone(), keys.events.clone());
+                channel = Some(Arc::new(UpstashChannel::new(http, &url, token, name)));
             }
-            Some(Arc::new(Upstash::new(client_for(&url)?, url, token, keys)))
+            Some(Arc::new(Upstash::new(http, url, token, keys)))
         }
         Place::Nowhere { reason } => {
             logger.tell(Event::StoreNotConfigured { reason: &reason });
