@@ -385,7 +385,7 @@ async fn concurrent_reads_share_one_load() {
     let (load, release) = held(row("one", T1));
     let world = world(ScriptedSource::of([load]));
     let reads: Vec<_> = (0..50).map(|_| begin_read(&world.cache)).collect();
-    until(|| world.cache.stats.reads.get() == 50).await;
+    until(|| world.cache.stats.reads() == 50).await;
     release.send(()).unwrap();
     for read in reads {
         assert_eq!(*read.await.unwrap().entry.content, *prompt("one"));

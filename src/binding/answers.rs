@@ -262,7 +262,7 @@ fn redis(cache: &Cache, answer: &Answer, probe: Option<Result<Probe, Fault>>) ->
 pub fn stats(cache: &Cache) -> CacheStats {
     let stats = &cache.stats;
     CacheStats {
-        reads: stats.reads.get() as f64,
+        reads: stats.reads() as f64,
         memory_hits: stats.memory_hits.get() as f64,
         joined: stats.joined.get() as f64,
         hits: stats.hits.get() as f64,

@@ -13,7 +13,7 @@ use crate::core::flight::{Boarding, Flights};
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
-use crate::core::near::{Answered, Departure, Near, Origin};
+use crate::core::near::{Answered, AtHand, Departure, Near, Origin};
 use crate::core::pending::Pending;
 use crate::core::protocol::{Entry, Generation, MissReason, judge, record};
 use crate::core::push::{Channel, Listener, Supervised};
@@ -132,27 +132,36 @@ impl Cache {
 
     /// The value, always, within the two timeouts.
     pub async fn fetch(self: &Arc<Self>) -> Answer {
-        match self.at_hand() {
-            Some(answer) => answer,
-            None => self.ask().await,
+        let Some(AtHand {
+            held: Some(held),
+            renew,
+        }) = self.at_hand(0)
+        else {
+            return self.ask().await;
+        };
+        if renew {
+            self.renew();
         }
+        Answer::of(held, Tier::Memory)
     }
 
-    /// The value, if it may be served without asking. Inside a tokio runtime only: it may begin the renewal of its lease.
-    pub fn at_hand(self: &Arc<Self>) -> Option<Answer> {
-        let leased = self.near.leased(self.parts.clock.monotonic())?;
-        self.stats.reads.increment();
+    /// The value, if it may be served without asking, for a reader that has the one of this number (0: none). Waits for
+    /// nobody: the price of a read that hits.
+    pub fn at_hand(&self, number: u64) -> Option<AtHand> {
+        let at_hand = self.near.leased(number, self.parts.clock.monotonic())?;
         self.stats.memory_hits.increment();
         self.journal.memory_hit();
-        if leased.renew {
-            drop(self.board());
-        }
-        Some(Answer::of(leased.held, Tier::Memory))
+        Some(at_hand)
+    }
+
+    /// Renews the lease in the background. Inside a tokio runtime only.
+    pub fn renew(self: &Arc<Self>) {
+        drop(self.board());
     }
 
     /// The value from further away: joins a flight or begins one.
     pub async fn ask(self: &Arc<Self>) -> Answer {
-        self.stats.reads.increment();
+        self.stats.asked.increment();
         let boarding = self.board();
         if boarding.joined {
             self.stats.joined.increment();

@@ -11,6 +11,7 @@ pub mod flight;
 pub mod http;
 pub mod invalidation;
 pub mod journal;
+pub mod lease;
 pub mod log;
 pub mod near;
 pub mod pending;

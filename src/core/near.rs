@@ -6,6 +6,7 @@
 //! The *epoch* counts what may have made the value old: invalidations made here, announcements, reconnects of the push
 //! stream. A flight remembers the epoch it began in; if that has passed, its answer gets no lease.
 
+use crate::core::lease::Lease;
 use crate::core::protocol::{Age, Entry, Generation, age};
 use crate::core::rules::{Rule, Rules};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,8 @@ use std::time::Duration;
 /// The last value delivered.
 #[derive(Clone)]
 pub struct Held {
+    /// Counts what was held so far, from 1: another value or generation has another number.
+    pub number: u64,
     pub entry: Arc<Entry>,
     /// The generation that it was read or filled under; `None` if no store was asked.
     pub generation: Option<Generation>,
@@ -46,23 +49,23 @@ pub struct Departure {
 }
 
 /// A value that may be served without asking.
-pub struct Leased {
-    pub held: Held,
+pub struct AtHand {
+    /// `None`: it is the one that the reader has.
+    pub held: Option<Held>,
     /// Whether this read is to renew the lease in the background: one read per lease is.
     pub renew: bool,
 }
 
-struct Lease {
+/// What an answer's lease would be.
+struct Terms {
     until: Duration,
     renew_at: Duration,
-    renewal_begun: bool,
 }
 
 #[derive(Default)]
 struct State {
     epoch: u64,
     held: Option<Held>,
-    lease: Option<Lease>,
     /// Whether the value held is known to be superseded: no standing in for the truth then.
     superseded: bool,
     /// The last generation that ended the epoch, so that its announcement does not end another.
@@ -76,6 +79,8 @@ pub struct Near {
     /// Zero: there are no leases, every read asks.
     max_staleness: Duration,
     rules: Rules,
+    /// Read without the lock, changed under it only.
+    lease: Lease,
     /// Never held across `.await`.
     state: Mutex<State>,
 }
@@ -85,6 +90,7 @@ impl Near {
         Near {
             max_staleness,
             rules,
+            lease: Lease::default(),
             state: Mutex::default(),
         }
     }
@@ -103,26 +109,22 @@ impl Near {
         state.held.clone().filter(|_| !state.superseded)
     }
 
-    /// The value, if its lease still runs at `now`.
-    pub fn leased(&self, now: Duration) -> Option<Leased> {
-        let mut state = self.state();
-        let State {
-            held,
-            lease,
-            push_connected,
-            ..
-        } = &mut *state;
-        let (held, lease) = (held.as_ref()?, lease.as_mut()?);
-        let extended = *push_connected && !self.rules.keep(Rule::PushExtendsNoLease);
-        if now >= lease.until && !extended {
-            return None;
-        }
-        let renew = now >= lease.renew_at && !lease.renewal_begun;
-        lease.renewal_begun |= renew;
-        Some(Leased {
-            held: held.clone(),
-            renew,
-        })
+    /// The value, if its lease still runs at `now`, for a reader that has the value of this number (0: none). Takes no lock
+    /// where it has the right one.
+    pub fn leased(&self, number: u64, now: Duration) -> Option<AtHand> {
+        let held = if self.lease.covers(number, now) {
+            None
+        } else {
+            let state = self.state();
+            let held = state.held.as_ref()?;
+            let extended = state.push_connected && !self.rules.keep(Rule::PushExtendsNoLease);
+            if !extended && !self.lease.covers(held.number, now) {
+                return None;
+            }
+            Some(held.clone())
+        };
+        let renew = self.lease.take_renewal(now);
+        Some(AtHand { held, renew })
     }
 
     /// Takes an answer in, or refuses it because the value held may be newer. What is refused of the store counts as a miss;
@@ -147,40 +149,43 @@ impl Near {
         }
         let current = answered.departure.epoch == state.epoch;
         if current {
-            let lease = self.lease(&answered, now);
-            let running = state.lease.take().filter(|_| age == Age::Same);
-            // Two answers may overtake each other; the later request has the longer lease.
-            state.lease = match (running, lease) {
-                (Some(running), Some(lease)) if running.until >= lease.until => Some(running),
-                (running, lease) => lease.or(running),
-            };
             state.superseded = false;
-        } else if age != Age::Same {
-            // The lease that ran was the other value's.
-            state.lease = None;
         }
-        if state.held.is_none() {
+        let terms = self.terms(&answered, now).filter(|_| current);
+        let mut number = 1;
+        let mut since = now;
+        if let Some(held) = &state.held {
+            number = held.number;
+            if age == Age::Same {
+                // A flight of before has nothing to add, and of two answers that overtake each other the later request has
+                // the longer lease.
+                let running = self.lease.until(number);
+                if !current || running > terms.as_ref().map(|terms| terms.until) {
+                    return true;
+                }
+                since = held.since;
+            }
+            if !held.is(&answered) {
+                number += 1;
+            }
+        } else {
             // It has just been read, or is about to be stored.
             state.checked_at = now;
         }
-        let since = match &state.held {
-            Some(held) if age == Age::Same => held.since,
-            _ => now,
-        };
-        let generation = match state.held.take() {
-            // A flight of before may have seen an earlier generation with the same value.
-            Some(held) if age == Age::Same && !current => held.generation,
-            _ => answered.generation,
-        };
         state.held = Some(Held {
+            number,
             entry: answered.entry,
-            generation,
+            generation: answered.generation,
             since,
         });
+        match terms {
+            Some(terms) => self.lease.grant(number, terms.until, terms.renew_at),
+            None => self.lease.end(),
+        }
         true
     }
 
-    fn lease(&self, answered: &Answered, now: Duration) -> Option<Lease> {
+    fn terms(&self, answered: &Answered, now: Duration) -> Option<Terms> {
         let from = if self.rules.keep(Rule::LeaseFromSendTime) {
             answered.sent_at
         } else {
@@ -190,10 +195,9 @@ impl Near {
         // Early enough for the next answer to be there before the lease ends; late enough for about one command per lease.
         let flight = now.saturating_sub(answered.departure.at);
         let margin = (flight * 2).clamp(self.max_staleness / 20, self.max_staleness / 2);
-        (until > now).then_some(Lease {
+        (until > now).then_some(Terms {
             until,
             renew_at: until - margin,
-            renewal_begun: false,
         })
     }
 
@@ -203,7 +207,7 @@ impl Near {
         state.superseded = true;
         state.heard_of = generation.cloned().or(state.heard_of.take());
         if self.rules.keep(Rule::OwnInvalidationEndsTheEpoch) {
-            state.end_epoch();
+            self.end_epoch(&mut state);
         }
     }
 
@@ -220,7 +224,7 @@ impl Near {
         state.superseded = true;
         state.heard_of = generation.cloned();
         if self.rules.keep(Rule::PushEndsTheEpoch) {
-            state.end_epoch();
+            self.end_epoch(&mut state);
         }
         true
     }
@@ -241,7 +245,7 @@ impl Near {
         let mut state = self.state();
         state.push_connected = true;
         if self.rules.keep(Rule::ReconnectEndsTheEpoch) {
-            state.end_epoch();
+            self.end_epoch(&mut state);
         }
     }
 
@@ -264,16 +268,22 @@ impl Near {
         due
     }
 
+    fn end_epoch(&self, state: &mut State) {
+        state.epoch += 1;
+        self.lease.end();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic under this lock leaves a state that is whole: every field is set by itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn end_epoch(&mut self) {
-        self.epoch += 1;
-        self.lease = None;
+impl Held {
+    /// Whether this is what was answered, so that it keeps its number.
+    fn is(&self, answered: &Answered) -> bool {
+        let same_entry = Arc::ptr_eq(&self.entry, &answered.entry) || self.entry == answered.entry;
+        same_entry && self.generation == answered.generation
     }
 }
 
@@ -327,20 +337,20 @@ mod tests {
     fn a_lease_counts_from_when_its_request_was_sent() {
         let near = near();
         assert!(near.accept(answer(&near, Origin::Store, 1, "one", 0), at(400)));
-        assert!(near.leased(at(999)).is_some());
-        assert!(near.leased(at(1000)).is_none());
+        assert!(near.leased(0, at(999)).is_some());
+        assert!(near.leased(0, at(1000)).is_none());
     }
 
     #[test]
     fn an_answer_that_took_longer_than_a_lease_gets_none() {
         let near = near();
         assert!(near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1000)));
-        assert!(near.leased(at(1000)).is_none());
+        assert!(near.leased(0, at(1000)).is_none());
     }
 
     #[test]
     fn one_read_per_lease_renews_it_and_earlier_where_the_store_is_slow() {
-        let renews = |near: &Near, ms: u64| near.leased(at(ms)).unwrap().renew;
+        let renews = |near: &Near, ms: u64| near.leased(0, at(ms)).unwrap().renew;
         let quick = near();
         quick.accept(answer(&quick, Origin::Store, 1, "one", 0), at(1));
         assert!(!renews(&quick, 949));
@@ -372,14 +382,14 @@ mod tests {
             let under_way = answer(&near, Origin::Source, 1, "one", 5);
             near.accept(answer(&near, Origin::Source, 1, "one", 0), at(1));
             hear(&near);
-            assert!(near.leased(at(2)).is_none());
+            assert!(near.leased(0, at(2)).is_none());
             assert!(near.accept(under_way, at(10)), "its callers are answered");
             assert!(
-                near.leased(at(11)).is_none(),
+                near.leased(0, at(11)).is_none(),
                 "a flight of before gets none"
             );
             near.accept(answer(&near, Origin::Source, 1, "one", 12), at(13));
-            assert!(near.leased(at(14)).is_some());
+            assert!(near.leased(0, at(14)).is_some());
         }
     }
 
@@ -433,7 +443,7 @@ mod tests {
         let early = answer(&near, Origin::Store, 1, "one", 0);
         near.accept(answer(&near, Origin::Store, 1, "one", 500), at(501));
         near.accept(early, at(600));
-        assert!(near.leased(at(1499)).is_some());
+        assert!(near.leased(0, at(1499)).is_some());
     }
 
     #[test]
@@ -473,6 +483,6 @@ mod tests {
     fn without_leases_every_read_asks() {
         let near = Near::new(Duration::ZERO, Rules::ALL_KEPT);
         assert!(near.accept(answer(&near, Origin::Store, 1, "one", 5), at(5)));
-        assert!(near.leased(at(5)).is_none());
+        assert!(near.leased(0, at(5)).is_none());
     }
 }

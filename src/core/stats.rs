@@ -21,10 +21,10 @@ impl Counter {
 
 #[derive(Default)]
 pub struct Stats {
-    /// Reads that began.
-    pub reads: Counter,
     /// Reads served by the near cache.
     pub memory_hits: Counter,
+    /// Reads that it could not serve.
+    pub asked: Counter,
     /// Reads that joined a flight which another read had started.
     pub joined: Counter,
     /// Flights that the store answered with the value, or by confirming what the near cache holds.
@@ -59,4 +59,11 @@ pub struct Stats {
     pub push_connects: Counter,
     /// Loads begun because the stored value was gone or about to expire.
     pub refreshes: Counter,
+}
+
+impl Stats {
+    /// Reads that began.
+    pub fn reads(&self) -> u64 {
+        self.memory_hits.get() + self.asked.get()
+    }
 }

@@ -5,12 +5,14 @@ use crate::history::{Event, Read};
 use crate::network::{Chance, Process, SimClock, Weather, Wire, ms};
 use crate::store::{Client, Redis, StoreFlaw, Stream};
 use async_trait::async_trait;
+use grove_shared_cache::core::answer::{Answer, Tier};
 use grove_shared_cache::core::cache::{Cache, Parts};
 use grove_shared_cache::core::clock::Clock;
 use grove_shared_cache::core::config::Limits;
 use grove_shared_cache::core::error::Fault;
 use grove_shared_cache::core::http::Deadline;
 use grove_shared_cache::core::log::{Level, LogSink, Logger};
+use grove_shared_cache::core::near::{AtHand, Held};
 use grove_shared_cache::core::prompt::SystemPrompt;
 use grove_shared_cache::core::protocol::Keys;
 use grove_shared_cache::core::rules::Rules;
@@ -108,8 +110,30 @@ pub struct Instance {
     pub cache: Arc<Cache>,
     pub clock: Arc<SimClock>,
     pub process: Process,
+    /// What its readers hold on to, as the addon does.
+    kept: Arc<Mutex<Option<Held>>>,
     knows_of: Arc<AtomicU64>,
     life: u32,
+}
+
+impl Instance {
+    async fn fetch(&self) -> Answer {
+        let at_hand = {
+            let mut kept = self.kept.lock().unwrap();
+            let number = kept.as_ref().map_or(0, |held| held.number);
+            self.cache.at_hand(number).map(|AtHand { held, renew }| {
+                if renew {
+                    self.cache.renew();
+                }
+                *kept = held.or(kept.take());
+                kept.clone().unwrap()
+            })
+        };
+        match at_hand {
+            Some(held) => Answer::of(held, Tier::Memory),
+            None => self.cache.ask().await,
+        }
+    }
 }
 
 impl World {
@@ -219,6 +243,7 @@ impl World {
             cache: Cache::new(parts, Logger::new(None, Arc::new(Quiet), resource)),
             clock,
             process,
+            kept: Arc::default(),
             knows_of,
             life,
         }
@@ -259,7 +284,7 @@ impl World {
             life: instance.life,
         });
         let frozen_before = instance.process.frozen_ms();
-        let answer = instance.cache.fetch().await;
+        let answer = instance.fetch().await;
         instance.process.turn().await;
         let frozen = instance.process.frozen_ms() - frozen_before;
         let edit = answer.entry.content.strip_prefix("## Identity\n");
