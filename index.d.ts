@@ -16,7 +16,7 @@ export declare class SystemPromptCache {
   /** As `fetchActiveSystemPrompt()`. */
   fetchActiveSystemPrompt(): Promise<string>
   /** As `fetchActiveSystemPromptConfig()`. */
-  fetchActiveSystemPromptConfig(): Promise<SystemPromptConfig>
+  fetchActiveSystemPromptConfig(): Promise<Readonly<SystemPromptConfig>>
   /** As `invalidateSystemPrompt()`. */
   invalidateSystemPrompt(): Promise<InvalidationReceipt>
   /** As `debugSystemPrompt()`. */
@@ -167,11 +167,12 @@ export declare function debugSystemPrompt(): Promise<SystemPromptDebug>
 export declare function fetchActiveSystemPrompt(): Promise<string>
 
 /**
- * The active system prompt with its behaviour fields, its version and the tier it came from.
+ * The active system prompt with its behaviour fields, its version and the tier it came from. The object is frozen: hits share
+ * it. Copy it to change it.
  *
  * Rejects only with `CLOSED`, after `close()`.
  */
-export declare function fetchActiveSystemPromptConfig(): Promise<SystemPromptConfig>
+export declare function fetchActiveSystemPromptConfig(): Promise<Readonly<SystemPromptConfig>>
 
 /**
  * Drops the prompt everywhere: a read that begins more than `maxStalenessMs` after it resolved is not given the old one, on

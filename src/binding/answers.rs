@@ -6,8 +6,8 @@ use crate::core::error::Fault;
 use crate::core::prompt::Behaviours;
 use crate::core::protocol::{Generation, MAX_SAFE_INTEGER};
 use crate::core::store::Probe;
-use napi::Env;
-use napi::bindgen_prelude::{Either, Function, Null};
+use napi::bindgen_prelude::{Either, Function, JsObjectValue, Null, Object, ToNapiValue};
+use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::Value;
 
@@ -174,7 +174,37 @@ pub struct SystemPromptDebug {
     pub counters: CacheStats,
 }
 
-pub fn config(answer: &Answer) -> SystemPromptConfig {
+/// What a read gives of an answer.
+pub trait Form {
+    type Value<'env>: ToNapiValue;
+    fn of<'env>(env: &'env Env, answer: &Answer) -> napi::Result<Self::Value<'env>>;
+}
+
+/// The text.
+pub struct Prompt;
+
+impl Form for Prompt {
+    type Value<'env> = JsString<'env>;
+
+    fn of<'env>(env: &'env Env, answer: &Answer) -> napi::Result<JsString<'env>> {
+        env.create_string(&*answer.entry.content)
+    }
+}
+
+/// The config object, frozen because callers share it.
+pub struct Config;
+
+impl Form for Config {
+    type Value<'env> = Object<'env>;
+
+    fn of<'env>(env: &'env Env, answer: &Answer) -> napi::Result<Object<'env>> {
+        let object: Function = env.get_global()?.get_named_property("Object")?;
+        let freeze: Function<SystemPromptConfig, Object> = object.get_named_property("freeze")?;
+        freeze.call(config_of(answer))
+    }
+}
+
+fn config_of(answer: &Answer) -> SystemPromptConfig {
     let entry = &answer.entry;
     let behaviours = Behaviours::read(&entry.attributes);
     SystemPromptConfig {
@@ -213,7 +243,7 @@ pub fn debug(
     answer: &Answer,
     probe: Option<Result<Probe, Fault>>,
 ) -> napi::Result<SystemPromptDebug> {
-    let config = config(answer);
+    let config = config_of(answer);
     let units: Vec<u16> = config.content.encode_utf16().collect();
     let preview = String::from_utf16_lossy(&units[..units.len().min(PREVIEW_UNITS)]);
     let iso: Function<f64, String> = env.run_script("(ms) => new Date(ms).toISOString()")?;

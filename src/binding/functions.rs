@@ -1,17 +1,14 @@
 //! The functions of the package: the default instance's methods, and assembly.
 
-use crate::binding::answers::{
-    CacheStats, InvalidationReceipt, SystemPromptConfig, SystemPromptDebug,
-};
+use crate::binding::answers::{CacheStats, InvalidationReceipt, SystemPromptDebug};
 use crate::binding::errors::to_js;
-use crate::binding::instance::Instance;
+use crate::binding::instance::{DefaultInstance, Instance};
 use crate::core::error::Error;
 use crate::core::prompt;
 use napi::bindgen_prelude::{Either3, JsValue, Null, Object, PromiseRaw};
 use napi::{Env, JsString, Unknown, ValueType};
 use napi_derive::napi;
 use serde_json::{Map, Value};
-use std::rc::Rc;
 
 /// The active system prompt, always: from memory while its lease runs, else from Redis, the source, the last known prompt,
 /// `legacySource`, the fallback prompt, in this order. Ends within `redisTimeoutMs` + `sourceTimeoutMs`.
@@ -19,17 +16,16 @@ use std::rc::Rc;
 /// Rejects only with `CLOSED`, after `close()`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn fetch_active_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, JsString<'_>>> {
-    Instance::default_of(env)?.fetch_prompt(env)
+    DefaultInstance::of(env)?.get().fetch_prompt(env)
 }
 
-/// The active system prompt with its behaviour fields, its version and the tier it came from.
+/// The active system prompt with its behaviour fields, its version and the tier it came from. The object is frozen: hits share
+/// it. Copy it to change it.
 ///
 /// Rejects only with `CLOSED`, after `close()`.
-#[napi]
-pub fn fetch_active_system_prompt_config(
-    env: &Env,
-) -> napi::Result<PromiseRaw<'_, SystemPromptConfig>> {
-    Instance::default_of(env)?.fetch_config(env)
+#[napi(ts_return_type = "Promise<Readonly<SystemPromptConfig>>")]
+pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'_, Object<'_>>> {
+    DefaultInstance::of(env)?.get().fetch_config(env)
 }
 
 /// Drops the prompt everywhere: a read that begins more than `maxStalenessMs` after it resolved is not given the old one, on
@@ -40,20 +36,20 @@ pub fn fetch_active_system_prompt_config(
 /// from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
 #[napi]
 pub fn invalidate_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, InvalidationReceipt>> {
-    Instance::default_of(env)?.invalidate(env)
+    DefaultInstance::of(env)?.get().invalidate(env)
 }
 
 /// What a read gives now, and how Redis is: for `GET /api/debug/system-prompt`. Holds the whole prompt, no URL and no token.
 /// Never rejects.
 #[napi]
 pub fn debug_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, SystemPromptDebug>> {
-    Instance::default_of(env)?.debug(env)
+    DefaultInstance::of(env)?.get().debug(env)
 }
 
 /// Counts of the default instance, without asking anything.
 #[napi]
 pub fn stats(env: &Env) -> napi::Result<CacheStats> {
-    Instance::default_of(env)?.stats(env)
+    DefaultInstance::of(env)?.get().stats(env)
 }
 
 /// Replaces the default instance by one with these options; calls that are under way end with the old one.
@@ -65,14 +61,14 @@ pub fn configure(
     #[napi(ts_arg_type = "CacheOptions")] options: Unknown,
 ) -> napi::Result<()> {
     let instance = Instance::new(env, options)?;
-    Instance::set_default(env, Rc::new(instance))
+    DefaultInstance::of(env)?.replace(env, instance)
 }
 
 /// Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
 /// way end as they would have; an invalidation that failed is not tried again. May be called again. A process ends without it too.
 #[napi(ts_return_type = "Promise<void>")]
 pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
-    Instance::default_of(env)?.close();
+    DefaultInstance::of(env)?.get().close(env)?;
     PromiseRaw::resolve(env, ())
 }
 

@@ -1,14 +1,16 @@
 //! One cache as JavaScript holds it: checked options at once, everything else at the first use. The class and the default
 //! instance of an environment are both one of these.
 
-use crate::binding::answers;
+use crate::binding::answers::{self, Config, Form, Prompt};
 use crate::binding::errors::{promise, to_js};
+use crate::binding::held::HeldPromise;
 use crate::binding::options::{self, Given, Refusal};
 use crate::binding::sinks::JsSink;
-use crate::core::answer::Answer;
+use crate::core::answer::{Answer, Tier};
 use crate::core::cache::Cache;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
+use crate::core::near::Held;
 use crate::core::wiring;
 use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw, within_runtime_if_available};
 use napi::{Env, JsString, Unknown};
@@ -22,11 +24,41 @@ pub struct Instance {
     /// Made at the first use, when `process.env` is read.
     cache: OnceCell<Arc<Cache>>,
     closed: Cell<bool>,
+    /// What hits give.
+    prompt: HeldPromise,
+    config: HeldPromise,
 }
 
-/// What belongs to one environment (the main thread, or a worker); freed with it.
-struct PerEnvironment {
-    default_instance: RefCell<Rc<Instance>>,
+/// The instance behind the package's functions, one for each environment (the main thread, or a worker) and freed with it.
+/// From the environment variables alone unless `configure` was called.
+#[derive(Clone)]
+pub struct DefaultInstance(Rc<RefCell<Rc<Instance>>>);
+
+impl DefaultInstance {
+    /// Makes that of this environment.
+    pub fn set_up(env: &Env) -> napi::Result<Self> {
+        let default = DefaultInstance(Rc::new(RefCell::new(Rc::new(Instance::of(
+            Given::default(),
+        )))));
+        env.set_instance_data(default.clone(), (), |_| ())?;
+        Ok(default)
+    }
+
+    /// That of this environment.
+    pub fn of(env: &Env) -> napi::Result<&Self> {
+        let missing = || napi::Error::from_reason("the addon was not loaded in this environment");
+        env.get_instance_data::<Self>()?
+            .map(|default| &*default)
+            .ok_or_else(missing)
+    }
+
+    pub fn get(&self) -> Rc<Instance> {
+        self.0.borrow().clone()
+    }
+
+    pub fn replace(&self, env: &Env, instance: Instance) -> napi::Result<()> {
+        self.0.replace(Rc::new(instance)).release(env)
+    }
 }
 
 impl Instance {
@@ -43,29 +75,8 @@ impl Instance {
             given,
             cache: OnceCell::new(),
             closed: Cell::new(false),
-        }
-    }
-
-    /// The default instance of this environment, from the environment variables alone unless `configure` was called.
-    pub fn default_of(env: &Env) -> napi::Result<Rc<Self>> {
-        if let Some(data) = env.get_instance_data::<PerEnvironment>()? {
-            return Ok(data.default_instance.borrow().clone());
-        }
-        let instance = Rc::new(Self::of(Given::default()));
-        Self::set_default(env, instance.clone())?;
-        Ok(instance)
-    }
-
-    pub fn set_default(env: &Env, instance: Rc<Self>) -> napi::Result<()> {
-        match env.get_instance_data::<PerEnvironment>()? {
-            Some(data) => {
-                data.default_instance.replace(instance);
-                Ok(())
-            }
-            None => {
-                let default_instance = RefCell::new(instance);
-                env.set_instance_data(PerEnvironment { default_instance }, (), |_| ())
-            }
+            prompt: HeldPromise::default(),
+            config: HeldPromise::default(),
         }
     }
 
@@ -111,26 +122,35 @@ impl Instance {
         &self,
         env: &'env Env,
     ) -> napi::Result<PromiseRaw<'env, JsString<'env>>> {
-        let cache = self.cache(env);
-        if let Some(answer) = at_hand(&cache) {
-            return PromiseRaw::resolve(env, env.create_string(&*answer.entry.content)?);
-        }
-        promise(env, async move { Ok(cache?.ask().await) }, |env, answer| {
-            env.create_string(&*answer.entry.content)
-        })
+        self.fetch::<Prompt>(env, &self.prompt)
     }
 
     pub fn fetch_config<'env>(
         &self,
         env: &'env Env,
-    ) -> napi::Result<PromiseRaw<'env, answers::SystemPromptConfig>> {
-        let cache = self.cache(env);
-        if let Some(answer) = at_hand(&cache) {
-            return PromiseRaw::resolve(env, answers::config(&answer));
+    ) -> napi::Result<PromiseRaw<'env, Object<'env>>> {
+        self.fetch::<Config>(env, &self.config)
+    }
+
+    /// The promise that is held where the near cache says so, else one of what the cache gives.
+    fn fetch<'env, F: Form>(
+        &self,
+        env: &'env Env,
+        held: &HeldPromise,
+    ) -> napi::Result<PromiseRaw<'env, F::Value<'env>>> {
+        if let Some(cache) = self.cache.get()
+            && !self.closed.get()
+            && let Some(at_hand) = cache.at_hand(held.number())
+        {
+            if at_hand.renew {
+                renew(cache);
+            }
+            return match at_hand.held {
+                None => held.get(env),
+                Some(value) => hold::<F>(env, held, *value),
+            };
         }
-        promise(env, async move { Ok(cache?.ask().await) }, |_, answer| {
-            Ok(answers::config(&answer))
-        })
+        ask::<F>(env, self.cache(env))
     }
 
     pub fn invalidate<'env>(
@@ -167,16 +187,44 @@ impl Instance {
             .map_err(|error| to_js(env, error))
     }
 
-    pub fn close(&self) {
+    pub fn close(&self, env: &Env) -> napi::Result<()> {
         self.closed.set(true);
         if let Some(cache) = self.cache.get() {
             cache.close();
         }
+        self.release(env)
+    }
+
+    /// Lets go of what it holds in JavaScript.
+    pub fn release(&self, env: &Env) -> napi::Result<()> {
+        self.prompt.release(env)?;
+        self.config.release(env)
     }
 }
 
-/// The near cache's answer, on this thread; the renewal that it may begin runs on the others.
-fn at_hand(cache: &Result<Arc<Cache>, Error>) -> Option<Answer> {
-    let cache = cache.as_ref().ok()?;
-    within_runtime_if_available(|| cache.at_hand())
+// What few reads do is kept out of line: the room that it takes on the stack would cost every hit.
+
+#[inline(never)]
+fn renew(cache: &Arc<Cache>) {
+    within_runtime_if_available(|| cache.renew());
+}
+
+#[inline(never)]
+fn hold<'env, F: Form>(
+    env: &'env Env,
+    held: &HeldPromise,
+    value: Held,
+) -> napi::Result<PromiseRaw<'env, F::Value<'env>>> {
+    let number = value.number;
+    let value = F::of(env, &Answer::of(value, Tier::Memory))?;
+    held.replace(env, number, value)
+}
+
+#[inline(never)]
+fn ask<'env, F: Form>(
+    env: &'env Env,
+    cache: Result<Arc<Cache>, Error>,
+) -> napi::Result<PromiseRaw<'env, F::Value<'env>>> {
+    let asked = async move { Ok(cache?.ask().await) };
+    promise(env, asked, |env, answer| F::of(env, &answer))
 }

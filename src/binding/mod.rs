@@ -4,9 +4,11 @@
 mod answers;
 mod errors;
 mod functions;
+mod held;
 mod instance;
 mod json_values;
 mod legacy;
 mod options;
+mod readers;
 mod sinks;
 mod system_prompt_cache;

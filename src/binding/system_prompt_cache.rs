@@ -1,17 +1,28 @@
 //! The class, for explicit instances: tests, tenants, several prompts in one process.
 
-use crate::binding::answers::{
-    CacheStats, InvalidationReceipt, SystemPromptConfig, SystemPromptDebug,
-};
+use crate::binding::answers::{CacheStats, InvalidationReceipt, SystemPromptDebug};
 use crate::binding::instance::Instance;
-use napi::bindgen_prelude::PromiseRaw;
+use napi::bindgen_prelude::{Object, ObjectFinalize, PromiseRaw};
 use napi::{Env, JsString, Unknown};
 use napi_derive::napi;
+use std::rc::Rc;
 
 /// A cache of its own, independent of the default instance. The methods are those of the package's functions.
-#[napi]
+#[napi(custom_finalize)]
 pub struct SystemPromptCache {
-    instance: Instance,
+    instance: Rc<Instance>,
+}
+
+impl SystemPromptCache {
+    pub fn instance(&self) -> Rc<Instance> {
+        self.instance.clone()
+    }
+}
+
+impl ObjectFinalize for SystemPromptCache {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.instance.release(&env)
+    }
 }
 
 #[napi]
@@ -19,7 +30,8 @@ impl SystemPromptCache {
     /// Connects to nothing; the first read does. Throws `CONFIG_INVALID` if an option is wrong.
     #[napi(constructor, ts_args_type = "options?: CacheOptions")]
     pub fn new(env: &Env, options: Unknown) -> napi::Result<Self> {
-        Instance::new(env, options).map(|instance| SystemPromptCache { instance })
+        let instance = Rc::new(Instance::new(env, options)?);
+        Ok(SystemPromptCache { instance })
     }
 
     /// As `fetchActiveSystemPrompt()`.
@@ -32,11 +44,11 @@ impl SystemPromptCache {
     }
 
     /// As `fetchActiveSystemPromptConfig()`.
-    #[napi]
+    #[napi(ts_return_type = "Promise<Readonly<SystemPromptConfig>>")]
     pub fn fetch_active_system_prompt_config<'env>(
         &self,
         env: &'env Env,
-    ) -> napi::Result<PromiseRaw<'env, SystemPromptConfig>> {
+    ) -> napi::Result<PromiseRaw<'env, Object<'env>>> {
         self.instance.fetch_config(env)
     }
 
@@ -67,7 +79,7 @@ impl SystemPromptCache {
     /// As `close()`; only a new instance comes after it.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
-        self.instance.close();
+        self.instance.close(env)?;
         PromiseRaw::resolve(env, ())
     }
 }

@@ -142,7 +142,7 @@ impl Cache {
         if renew {
             self.renew();
         }
-        Answer::of(held, Tier::Memory)
+        Answer::of(*held, Tier::Memory)
     }
 
     /// The value, if it may be served without asking, for a reader that has the one of this number (0: none). Waits for

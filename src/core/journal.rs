@@ -37,6 +37,7 @@ const LOST: Option<&str> = Some("lost");
 
 pub struct Journal {
     logger: Logger,
+    tells_memory_hits: bool,
     /// Protects the last state of each subject; `None` is the quiet one. Never held across `.await`.
     states: Mutex<[Option<String>; Subject::COUNT]>,
 }
@@ -44,6 +45,7 @@ pub struct Journal {
 impl Journal {
     pub fn new(logger: Logger) -> Self {
         Journal {
+            tells_memory_hits: logger.tells(&Event::MemoryHit),
             logger,
             states: Mutex::default(),
         }
@@ -55,9 +57,11 @@ impl Journal {
         self.logger.tell(Event::Hit);
     }
 
-    /// Costs the hit path a comparison unless debug lines are wanted.
+    /// Costs the hit path a comparison unless somebody wants its lines.
     pub fn memory_hit(&self) {
-        self.logger.tell(Event::MemoryHit);
+        if self.tells_memory_hits {
+            self.logger.tell(Event::MemoryHit);
+        }
     }
 
     pub fn miss(&self, reason: MissReason) {

@@ -129,9 +129,15 @@ impl Logger {
 
     /// Formats nothing that is not written.
     pub fn tell(&self, event: Event) {
-        let level = self.narrator.level(&event);
-        if self.threshold.is_some_and(|least| level >= least) {
+        if self.tells(&event) {
+            let level = self.narrator.level(&event);
             self.sink.write(level, &self.narrator.line(&event));
         }
+    }
+
+    /// Whether this event is written.
+    pub fn tells(&self, event: &Event) -> bool {
+        let level = self.narrator.level(event);
+        self.threshold.is_some_and(|least| level >= least)
     }
 }

@@ -50,8 +50,8 @@ pub struct Departure {
 
 /// A value that may be served without asking.
 pub struct AtHand {
-    /// `None`: it is the one that the reader has.
-    pub held: Option<Held>,
+    /// `None`: it is the one that the reader has. Boxed, because a hit would pay for the room of it.
+    pub held: Option<Box<Held>>,
     /// Whether this read is to renew the lease in the background: one read per lease is.
     pub renew: bool,
 }
@@ -121,7 +121,7 @@ impl Near {
             if !extended && !self.lease.covers(held.number, now) {
                 return None;
             }
-            Some(held.clone())
+            Some(Box::new(held.clone()))
         };
         let renew = self.lease.take_renewal(now);
         Some(AtHand { held, renew })

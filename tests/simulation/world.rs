@@ -125,7 +125,7 @@ impl Instance {
                 if renew {
                     self.cache.renew();
                 }
-                *kept = held.or(kept.take());
+                *kept = held.map(|held| *held).or(kept.take());
                 kept.clone().unwrap()
             })
         };
