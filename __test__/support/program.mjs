@@ -6,16 +6,20 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
  * @param {string} source the program
- * @param {{ type?: 'module' | 'commonjs', environment?: Record<string, string> }} [options]
+ * @param {{ type?: 'module' | 'commonjs', environment?: Record<string, string>, flags?: string[], timeoutMs?: number }} [options]
+ *   `flags`: those of Node
  * @returns {Promise<{ status: number | null, signal: string | null, stdout: string, stderr: string, ms: number }>}
  */
-export function runProgram(source, { type = 'module', environment = {} } = {}) {
+export function runProgram(
+  source,
+  { type = 'module', environment = {}, flags = [], timeoutMs = 30_000 } = {},
+) {
   const { PATH, HOME } = process.env
   const begun = performance.now()
-  const child = spawn(process.execPath, [`--input-type=${type}`, '--eval', source], {
+  const child = spawn(process.execPath, [...flags, `--input-type=${type}`, '--eval', source], {
     cwd: root,
     env: { PATH, HOME, ...environment },
-    timeout: 30_000,
+    timeout: timeoutMs,
   })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) {

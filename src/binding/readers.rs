@@ -11,63 +11,53 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, sys};
 use napi_derive::napi;
+use std::rc::Rc;
 
-const CLASS: &str = include_str!("system_prompt_cache.js");
+const PROMPT: &str = "fetchActiveSystemPrompt";
+const CONFIG: &str = "fetchActiveSystemPromptConfig";
+const CLASS: &str = "SystemPromptCache";
+const SUBCLASS: &str = include_str!("system_prompt_cache.js");
 
-/// Settles with whatever the instance makes of it.
-type Reader<'env> = Function<'env, (), PromiseRaw<'static, ()>>;
+/// The class as it is generated, and the function that gives the readers of one of its objects.
+type SubclassParts<'env> = FnArgs<(Function<'env>, Function<'env, (), Object<'static>>)>;
 
 /// Runs when an environment (the main thread, a worker) loads the addon.
 #[napi(module_exports)]
 pub fn put_readers_in_front(mut exports: Object, env: Env) -> napi::Result<()> {
-    let env = &env;
-    let default = DefaultInstance::set_up(env)?;
-    let name = "fetchActiveSystemPrompt";
-    let prompt = {
-        let default = default.clone();
-        move |env: &Env| Ok(default.get().fetch_prompt(env)?.raw())
-    };
-    exports.set(name, reader(env, name, prompt)?)?;
-    let name = "fetchActiveSystemPromptConfig";
-    let config = move |env: &Env| Ok(default.get().fetch_config(env)?.raw());
-    exports.set(name, reader(env, name, config)?)?;
+    let default = DefaultInstance::set_up(&env)?;
+    add_readers(&env, &mut exports, move || default.get())?;
 
-    let name = "SystemPromptCache";
-    let native: Function = exports.get_named_property(name)?;
-    let readers_of =
-        env.create_function_from_closure("readersOf", |call| -> napi::Result<Object<'static>> {
-            let cache: ClassInstance<SystemPromptCache> = call.first_arg()?;
-            let readers = readers_of(call.env, &cache.instance())?;
-            Ok(Object::from_raw(call.env.raw(), readers.raw()))
-        })?;
-    let class: Function<FnArgs<(Function, Function<(), Object<'static>>)>, Function> =
-        env.run_script(CLASS)?;
-    exports.set(name, class.call((native, readers_of).into())?)
+    let native: Function = exports.get_named_property(CLASS)?;
+    let readers_of = env.create_function_from_closure("readersOf", |call| {
+        let cache: ClassInstance<SystemPromptCache> = call.first_arg()?;
+        let instance = cache.instance();
+        let mut readers = Object::new(call.env)?;
+        add_readers(call.env, &mut readers, move || instance.clone())?;
+        Ok(Object::from_raw(call.env.raw(), readers.raw()))
+    })?;
+    let subclass: Function<SubclassParts, Function> = env.run_script(SUBCLASS)?;
+    exports.set(CLASS, subclass.call((native, readers_of).into())?)
 }
 
-/// The functions of one object of the class.
-fn readers_of<'env>(
-    env: &'env Env,
-    instance: &std::rc::Rc<Instance>,
-) -> napi::Result<Object<'env>> {
-    let mut readers = Object::new(env)?;
-    let own = instance.clone();
-    let prompt = move |env: &Env| Ok(own.fetch_prompt(env)?.raw());
-    readers.set("prompt", reader(env, "fetchActiveSystemPrompt", prompt)?)?;
-    let own = instance.clone();
-    let config = move |env: &Env| Ok(own.fetch_config(env)?.raw());
-    readers.set(
-        "config",
-        reader(env, "fetchActiveSystemPromptConfig", config)?,
-    )?;
-    Ok(readers)
+/// Adds the readers of what `instance` gives.
+fn add_readers(
+    env: &Env,
+    object: &mut Object,
+    instance: impl Fn() -> Rc<Instance> + Clone + 'static,
+) -> napi::Result<()> {
+    let of_prompt = instance.clone();
+    let prompt = move |env: &Env| Ok(of_prompt().fetch_prompt(env)?.raw());
+    let config = move |env: &Env| Ok(instance().fetch_config(env)?.raw());
+    object.set(PROMPT, reader(env, PROMPT, prompt)?)?;
+    object.set(CONFIG, reader(env, CONFIG, config)?)
 }
 
+/// A function that gives the promise that `read` does.
 fn reader<'env>(
     env: &'env Env,
     name: &str,
     read: impl Fn(&Env) -> napi::Result<sys::napi_value> + 'static,
-) -> napi::Result<Reader<'env>> {
+) -> napi::Result<Function<'env, (), PromiseRaw<'static, ()>>> {
     env.create_function_from_closure(name, move |call| {
         Ok(PromiseRaw::new(call.env.raw(), read(call.env)?))
     })

@@ -5,9 +5,9 @@
 
     constructor(options) {
       super(options)
-      const { prompt, config } = readersOf(this)
-      this.#prompt = prompt
-      this.#config = config
+      const readers = readersOf(this)
+      this.#prompt = readers.fetchActiveSystemPrompt
+      this.#config = readers.fetchActiveSystemPromptConfig
     }
 
     fetchActiveSystemPrompt() {

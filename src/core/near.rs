@@ -342,6 +342,39 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_that_has_the_value_takes_no_lock() {
+        let near = near();
+        near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1));
+        let number = near.held().unwrap().number;
+        std::thread::scope(|scope| {
+            let (look, looked) = std::sync::mpsc::channel();
+            let locked = near.state();
+            let near = &near;
+            scope.spawn(move || look.send(near.leased(number, at(2)).is_some()));
+            assert_eq!(looked.recv_timeout(Duration::from_secs(10)), Ok(true));
+            drop(locked);
+        });
+    }
+
+    #[test]
+    fn a_value_keeps_its_number_until_it_is_another_or_of_another_generation() {
+        let near = near();
+        let number = |second, content, generation, sent_ms| {
+            let mut answered = answer(&near, Origin::Source, second, content, sent_ms);
+            answered.generation = Some(Generation::new(generation));
+            assert!(near.accept(answered, at(sent_ms + 1)));
+            near.held().unwrap().number
+        };
+        assert_eq!(number(1, "one", "1", 0), 1);
+        assert_eq!(number(1, "one", "1", 10), 1, "the lease was renewed");
+        assert_eq!(number(1, "one", "2", 20), 2);
+        assert_eq!(number(2, "two", "2", 30), 3);
+        assert!(near.leased(3, at(32)).unwrap().held.is_none());
+        let other = near.leased(2, at(32)).unwrap().held.unwrap();
+        assert_eq!((other.number, &*other.entry.content), (3, "two"));
+    }
+
+    #[test]
     fn an_answer_that_took_longer_than_a_lease_gets_none() {
         let near = near();
         assert!(near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1000)));

@@ -1,0 +1,66 @@
+//! What a hit may cost: counts that no machine changes.
+
+// A test may panic: that is how it fails.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod common;
+
+use allocation_counter::measure;
+use common::{HandClock, Lines, Scene, ScriptedSource, row};
+use grove_shared_cache::core::cache::{Cache, Parts};
+use grove_shared_cache::core::config::Limits;
+use grove_shared_cache::core::log::{Level, Logger};
+use grove_shared_cache::core::prompt::SystemPrompt;
+use grove_shared_cache::core::rules::Rules;
+use std::sync::Arc;
+use std::time::Duration;
+
+const HITS: usize = 1000;
+
+/// A cache that has just loaded a prompt of so many bytes.
+async fn hot_cache(bytes: usize) -> Arc<Cache> {
+    let row = row(&"x".repeat(bytes), "2026-01-01T00:00:00+00:00");
+    let resource = Arc::new(SystemPrompt::new(None));
+    let parts = Parts {
+        id: "test".into(),
+        resource: resource.clone(),
+        store: None,
+        channel: None,
+        source: Some(ScriptedSource::of([Scene::Row(row)])),
+        legacy: None,
+        clock: Arc::new(HandClock::default()),
+        limits: Limits {
+            ttl_seconds: 300,
+            max_staleness: Duration::from_secs(1),
+            redis_timeout: Duration::from_millis(500),
+            source_timeout: Duration::from_secs(2),
+        },
+        rules: Rules::ALL_KEPT,
+    };
+    let logger = Logger::new(Some(Level::Info), Arc::new(Lines::default()), resource);
+    let cache = Cache::new(parts, logger);
+    cache.fetch().await;
+    cache
+}
+
+#[tokio::test]
+async fn a_hit_on_the_value_that_the_reader_has_allocates_nothing() {
+    let cache = hot_cache(15_000).await;
+    let held = cache.at_hand(0).unwrap().held.unwrap();
+    let mut hits = 0;
+    let cost = measure(|| {
+        for _ in 0..HITS {
+            let at_hand = cache.at_hand(held.number).unwrap();
+            hits += usize::from(at_hand.held.is_none());
+        }
+    });
+    assert_eq!(hits, HITS);
+    assert_eq!(cost.count_total, 0);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_another_value_is_given_it_without_a_copy_of_its_text() {
+    let cache = hot_cache((4 << 20) - 100).await;
+    let cost = measure(|| drop(cache.at_hand(0).unwrap().held.unwrap()));
+    assert!(cost.bytes_total < 1024, "{} bytes", cost.bytes_total);
+}
