@@ -7,13 +7,15 @@
 mod common;
 
 use common::server::{ScriptedServer, answer, read_request};
-use common::{Lines, prompt, row};
+use common::{HandClock, Lines, prompt, row};
 use grove_shared_cache::core::answer::Tier;
 use grove_shared_cache::core::cache::Cache;
 use grove_shared_cache::core::config::Options;
+use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::log::Level;
 use grove_shared_cache::core::wiring;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -279,6 +281,37 @@ async fn a_kept_connection_whose_peer_vanished_costs_one_command() {
         lost += usize::from(cache.values.get("key").await.is_err());
     }
     assert_eq!(lost, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_kept_but_not_past_a_freeze() {
+    let server = ScriptedServer::start(|number, mut stream| async move {
+        let bytes = answer("200 OK", "", number.to_string());
+        while !read_request(&mut stream).await.is_empty() {
+            let _ = stream.write_all(&bytes).await;
+        }
+    })
+    .await;
+    let (url, trust) = (server.url().parse().unwrap(), Trust::new(None).unwrap());
+    let clock = Arc::new(HandClock::default());
+    let http = Http::new(&url, &trust, Duration::from_secs(5), clock.clone()).unwrap();
+    let mut used = HashSet::new();
+    // Whether an exchange after such a pause goes over a connection that was there.
+    let mut kept_over = async |pause: u64| {
+        clock.advance(Duration::from_secs(pause));
+        let deadline = Deadline::after(Duration::from_secs(5));
+        let reply = http.exchange(deadline, |client| client.get(url.clone()));
+        !used.insert(reply.await.unwrap().body)
+    };
+    for freeze in [60, 3600] {
+        let mut kept = 0;
+        // Not all of them: one that comes before the last has given its connection back opens another.
+        for _ in 0..50 {
+            kept += usize::from(kept_over(40).await);
+        }
+        assert!(kept > 0);
+        assert!(!kept_over(freeze).await, "{freeze} s");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

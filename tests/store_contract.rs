@@ -9,6 +9,7 @@ mod common;
 use common::HandClock;
 use common::stack::stack;
 use grove_shared_cache::core::cache::SharedStore;
+use grove_shared_cache::core::clock::SystemClock;
 use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::prompt::{COLUMNS, TABLE};
 use grove_shared_cache::core::protocol::{
@@ -47,7 +48,8 @@ fn upstash(keys: Keys) -> Upstash {
 }
 
 fn client(url: &reqwest::Url) -> Http {
-    Http::new(url, &Trust::new(None).unwrap()).unwrap()
+    let (trust, clock) = (Trust::new(None).unwrap(), Arc::new(SystemClock));
+    Http::new(url, &trust, Duration::from_secs(5), clock).unwrap()
 }
 
 fn deadline() -> Deadline {

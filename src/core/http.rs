@@ -1,9 +1,11 @@
 //! The HTTP client under store and source: TLS with bundled roots, one deadline over the whole exchange, no redirects, a
-//! cap on the answer and on sockets, one retry.
+//! cap on the answer and on requests under way, one retry.
 //!
-//! HTTP/1.1 only. On HTTP/2 one connection whose peer has vanished (a frozen process, a lost NAT entry) takes every request
-//! down with it until the kernel gives up after minutes; here it costs the one request that found it.
+//! HTTP/2 where the server speaks it over TLS, else HTTP/1.1. A connection whose peer has vanished (a lost NAT entry, a
+//! machine that is gone) would take every HTTP/2 request down with it until the kernel gives up after minutes, so such a
+//! connection is pinged while an answer is awaited, and given up early enough for the retry.
 
+use crate::core::clock::Clock;
 use crate::core::error::Fault;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use reqwest::{RequestBuilder, StatusCode, Url, redirect};
@@ -11,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -24,8 +26,8 @@ const ANSWER_CAP_BYTES: usize = 2 * CONTENT_CAP_BYTES + (64 << 10);
 const POOL_IDLE: Duration = Duration::from_secs(50);
 /// How long a connection may be idle before the kernel asks whether the other end is still there, and how often it asks.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// The most sockets that are open to one server at a time; what comes beyond waits, within its deadline.
-const MAX_SOCKETS: usize = 32;
+/// The most requests that are under way to one server at a time; what comes beyond waits, within its deadline.
+const MAX_UNDER_WAY: usize = 32;
 
 /// A moment by which an exchange must be over, and how long that was from its start.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +68,8 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Whom to trust: the bundled roots and those of the environment. Made once for all clients of a cache.
+/// Whom to trust (the bundled roots and those of the environment), and what to speak. Made once for all clients of a cache.
+#[derive(Clone)]
 pub struct Trust(ClientConfig);
 
 impl Trust {
@@ -80,48 +83,104 @@ impl Trust {
             roots.add_parsable_certificates(certificates.flatten());
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
+        let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| Fault::Unreachable)?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Trust(tls))
     }
 }
 
-/// A client for one server. Its clones share connections and the cap on sockets.
+/// A client for one server. Its clones share connections and the cap on requests.
 #[derive(Clone)]
-pub struct Http {
-    pooled: reqwest::Client,
+pub struct Http(Arc<Connections>);
+
+struct Connections {
+    maker: Maker,
+    clock: Arc<dyn Clock>,
+    /// Protects the client that keeps connections, and when it was last used. Never held across `.await`.
+    pooled: Mutex<(reqwest::Client, Duration)>,
     /// Keeps no connection. For the second attempt: the pool may hold more than one that the peer has closed.
     fresh: reqwest::Client,
-    /// Caps the open sockets.
-    permits: Arc<Semaphore>,
+    /// Caps the requests under way.
+    permits: Semaphore,
+}
+
+/// What makes the clients of one server.
+struct Maker {
+    trust: Trust,
+    /// Whether requests go in the clear, to a loopback address. A proxy would take the token off this machine.
+    plain: bool,
+    /// How long an HTTP/2 connection may be silent before it is pinged, and then until it is given up.
+    silence: Duration,
+}
+
+impl Maker {
+    /// The client that keeps connections.
+    fn pooled(&self) -> Result<reqwest::Client, Fault> {
+        self.client(MAX_UNDER_WAY, self.silence)
+    }
+
+    /// The client that keeps none; what it opens may be a stream that is silent for long.
+    fn fresh(&self) -> Result<reqwest::Client, Fault> {
+        self.client(0, KEEPALIVE)
+    }
+
+    fn client(&self, idle_connections: usize, silence: Duration) -> Result<reqwest::Client, Fault> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.trust.0.clone())
+            .redirect(redirect::Policy::none())
+            .pool_idle_timeout(POOL_IDLE)
+            .tcp_keepalive(KEEPALIVE)
+            .tcp_keepalive_interval(KEEPALIVE)
+            .http2_keep_alive_interval(silence)
+            .http2_keep_alive_timeout(silence)
+            .pool_max_idle_per_host(idle_connections)
+            .user_agent(concat!("grove-shared-cache/", env!("CARGO_PKG_VERSION")));
+        if self.plain {
+            builder = builder.no_proxy();
+        }
+        builder.build().map_err(|_| Fault::Unreachable)
+    }
 }
 
 impl Http {
-    /// For the server at `url`.
-    pub fn new(url: &Url, trust: &Trust) -> Result<Self, Fault> {
-        let client = |idle_connections: usize| {
-            let mut builder = reqwest::Client::builder()
-                .tls_backend_preconfigured(trust.0.clone())
-                .redirect(redirect::Policy::none())
-                .pool_idle_timeout(POOL_IDLE)
-                .tcp_keepalive(KEEPALIVE)
-                .tcp_keepalive_interval(KEEPALIVE)
-                .pool_max_idle_per_host(idle_connections)
-                .user_agent(concat!("grove-shared-cache/", env!("CARGO_PKG_VERSION")));
-            if url.scheme() == "http" {
-                // Plain HTTP is for loopback addresses; a proxy would take the token off this machine.
-                builder = builder.no_proxy();
-            }
-            builder.build().map_err(|_| Fault::Unreachable)
+    /// For the server at `url`, whose requests mostly have `budget` until their deadlines.
+    pub fn new(
+        url: &Url,
+        trust: &Trust,
+        budget: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Fault> {
+        let maker = Maker {
+            trust: trust.clone(),
+            plain: url.scheme() == "http",
+            // Leaves the retry more than half of the time.
+            silence: budget / 5,
         };
-        Ok(Http {
-            pooled: client(MAX_SOCKETS)?,
-            fresh: client(0)?,
-            permits: Arc::new(Semaphore::new(MAX_SOCKETS)),
-        })
+        Ok(Http(Arc::new(Connections {
+            pooled: Mutex::new((maker.pooled()?, clock.monotonic())),
+            fresh: maker.fresh()?,
+            permits: Semaphore::new(MAX_UNDER_WAY),
+            maker,
+            clock,
+        })))
+    }
+
+    /// The client that keeps connections. After a pause in which the peer may have closed or lost them all, one that has
+    /// none: the pool's own clock stands still while the machine is suspended.
+    fn pooled(&self) -> Result<reqwest::Client, Fault> {
+        let now = self.0.clock.monotonic();
+        // A panic under this lock leaves a whole client.
+        let mut pooled = self.0.pooled.lock().unwrap_or_else(PoisonError::into_inner);
+        let (client, used_at) = &mut *pooled;
+        if now.saturating_sub(*used_at) > POOL_IDLE {
+            *client = self.0.maker.pooled()?;
+        }
+        *used_at = now;
+        Ok(client.clone())
     }
 
     /// Sends what `request` builds on a connection of its own, and leaves the body to be read. Without a deadline: that is
@@ -130,7 +189,7 @@ impl Http {
         &self,
         request: impl Fn(&reqwest::Client) -> RequestBuilder,
     ) -> Result<Incoming, Fault> {
-        match send(request(&self.fresh)).await {
+        match send(request(&self.0.fresh)).await {
             Ok(response) if response.status() == StatusCode::OK => Ok(Incoming(response)),
             Ok(response) => Err(Fault::of_status(response.status().as_u16())),
             Err(Broken::BeforeHead) => Err(Fault::Interrupted),
@@ -148,9 +207,10 @@ impl Http {
     ) -> Result<Reply, Fault> {
         let exchange = async {
             // Never closed, so there is always a permit to wait for.
-            let _permit = self.permits.acquire().await.ok();
-            match attempt(request(&self.pooled)).await {
-                Err(Broken::BeforeHead) => attempt(request(&self.fresh)).await,
+            let _permit = self.0.permits.acquire().await.ok();
+            let pooled = self.pooled().map_err(Broken::For)?;
+            match attempt(request(&pooled)).await {
+                Err(Broken::BeforeHead) => attempt(request(&self.0.fresh)).await,
                 outcome => outcome,
             }
         };

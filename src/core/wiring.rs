@@ -33,11 +33,17 @@ pub fn wire(
         fault: Some(fault),
     };
     let trust = Trust::new(settings.extra_roots.as_deref()).map_err(unusable)?;
-    let client_for = |url: &Url| Http::new(url, &trust).map_err(unusable);
+    let clock = Arc::new(SystemClock);
+    let limits = settings.limits;
+    let client_for =
+        |url: &Url, budget| Http::new(url, &trust, budget, clock.clone()).map_err(unusable);
     let mut channel: Option<Arc<dyn Channel>> = None;
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
-            let (http, keys) = (client_for(&url)?, Keys::under(&settings.key_prefix));
+            let (http, keys) = (
+                client_for(&url, limits.redis_timeout)?,
+                Keys::under(&settings.key_prefix),
+            );
             if settings.push {
                 let (http, token, name) = (http.clone(), token.clone(), keys.events.clone());
                 channel = Some(Arc::new(UpstashChannel::new(http, &url, token, name)));
@@ -51,7 +57,7 @@ pub fn wire(
     };
     let source: Option<Arc<dyn Source>> = match (settings.supabase, settings.prompt_file) {
         (Place::At { url, token }, _) => {
-            let http = client_for(&url)?;
+            let http = client_for(&url, limits.source_timeout)?;
             Some(Arc::new(Supabase::new(http, &url, token, TABLE, COLUMNS)))
         }
         (Place::Nowhere { .. }, Some(path)) => Some(Arc::new(RowFile::new(path))),
@@ -67,8 +73,8 @@ pub fn wire(
         channel,
         source,
         legacy,
-        clock: Arc::new(SystemClock),
-        limits: settings.limits,
+        clock,
+        limits,
         rules: Rules::ALL_KEPT,
     };
     Ok(Cache::new(parts, logger))

@@ -74,7 +74,16 @@ fn rows(body: &[u8]) -> Result<Option<Row>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::clock::SystemClock;
     use crate::core::http::Trust;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn http(base: &str) -> Http {
+        let (trust, clock) = (Trust::new(None).unwrap(), Arc::new(SystemClock));
+        let budget = Duration::from_secs(2);
+        Http::new(&base.parse().unwrap(), &trust, budget, clock).unwrap()
+    }
 
     #[test]
     fn the_active_row_is_asked_for_wherever_the_base_ends() {
@@ -85,13 +94,8 @@ mod tests {
             "https://x.supabase.co/rest/v1",
             "https://x.supabase.co/rest/v1/",
         ] {
-            let source = Supabase::new(
-                Http::new(&base.parse().unwrap(), &Trust::new(None).unwrap()).unwrap(),
-                &base.parse().unwrap(),
-                "key".into(),
-                "t",
-                "a,b",
-            );
+            let source =
+                Supabase::new(http(base), &base.parse().unwrap(), "key".into(), "t", "a,b");
             assert_eq!(source.url.as_str(), expected, "{base}");
         }
     }
