@@ -71,6 +71,21 @@ test('hits give the same promise until the prompt is another', async (t) => {
   t.is(await first, '## Identity\none', 'who kept the old one still has it')
 })
 
+test('reads that wait for one load share a promise', async (t) => {
+  const cache = cacheOn(t, promptFile(t, 'one'))
+  const reads = Array.from({ length: 1000 }, () => cache.fetchActiveSystemPrompt())
+  t.is(new Set(reads).size, 1)
+  const configs = Array.from({ length: 2 }, () => cache.fetchActiveSystemPromptConfig())
+  t.is(new Set(configs).size, 1)
+  const invalidation = cache.invalidateSystemPrompt()
+  t.not(cache.fetchActiveSystemPrompt(), reads[0], 'it came after the invalidation')
+  t.is(await reads[0], '## Identity\none')
+  t.is((await configs[0]).content, '## Identity\none')
+  await invalidation
+  const { reads: counted, joined } = cache.stats()
+  t.deepEqual([counted, joined], [1003, 1001])
+})
+
 test('configs are frozen, and hits share one', async (t) => {
   const cache = cacheOn(t, promptFile(t, 'one'))
   const loaded = await cache.fetchActiveSystemPromptConfig()

@@ -1,18 +1,19 @@
-//! A resolved promise that is handed out again and again: what a hit gives costs no copy and no allocation.
+//! A promise that is handed out again and again. One that is resolved, so that a hit costs no copy and no allocation; or one
+//! that is not yet, so that a thousand reads which wait for one load cost the event loop no more than one.
 
 use napi::Env;
-use napi::bindgen_prelude::{JsValue, Object, ObjectRef, PromiseRaw, ToNapiValue};
+use napi::bindgen_prelude::{JsValue, Object, ObjectRef, PromiseRaw};
 use std::cell::RefCell;
 
 /// Belongs to one environment, and is released there: dropped with a promise in it, that lives as long as its environment.
 #[derive(Default)]
 pub struct HeldPromise {
-    /// With the number of the near cache's value that it resolves to.
+    /// With the number of what it resolves to: a value of the near cache, or a flight.
     held: RefCell<Option<(u64, ObjectRef<false>)>>,
 }
 
 impl HeldPromise {
-    /// The number of the value that is held; 0 if none is.
+    /// The number of what is held; 0 if nothing is.
     pub fn number(&self) -> u64 {
         self.held.borrow().as_ref().map_or(0, |(number, _)| *number)
     }
@@ -26,18 +27,12 @@ impl HeldPromise {
         Ok(PromiseRaw::new(env.raw(), promise.raw()))
     }
 
-    /// Holds a promise of this value instead.
-    pub fn replace<'env, V: ToNapiValue>(
-        &self,
-        env: &'env Env,
-        number: u64,
-        value: V,
-    ) -> napi::Result<PromiseRaw<'env, V>> {
-        let promise = PromiseRaw::resolve(env, value)?;
+    /// Holds this one instead.
+    pub fn replace<V>(&self, env: &Env, number: u64, promise: &PromiseRaw<V>) -> napi::Result<()> {
         let reference = Object::from_raw(env.raw(), promise.raw()).create_ref()?;
         self.release(env)?;
         self.held.replace(Some((number, reference)));
-        Ok(promise)
+        Ok(())
     }
 
     pub fn release(&self, env: &Env) -> napi::Result<()> {

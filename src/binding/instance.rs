@@ -7,7 +7,7 @@ use crate::binding::held::HeldPromise;
 use crate::binding::options::{self, Given, Refusal};
 use crate::binding::sinks::JsSink;
 use crate::core::answer::{Answer, Tier};
-use crate::core::cache::Cache;
+use crate::core::cache::{Asking, Cache};
 use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
 use crate::core::near::Held;
@@ -24,9 +24,24 @@ pub struct Instance {
     /// Made at the first use, when `process.env` is read.
     cache: OnceCell<Arc<Cache>>,
     closed: Cell<bool>,
-    /// What hits give.
-    prompt: HeldPromise,
-    config: HeldPromise,
+    prompt: Promises,
+    config: Promises,
+}
+
+/// What reads of one form are given.
+#[derive(Default)]
+struct Promises {
+    /// Resolved, for hits.
+    hit: HeldPromise,
+    /// For those that join the last flight.
+    flight: HeldPromise,
+}
+
+impl Promises {
+    fn release(&self, env: &Env) -> napi::Result<()> {
+        self.hit.release(env)?;
+        self.flight.release(env)
+    }
 }
 
 /// The instance behind the package's functions, one for each environment (the main thread, or a worker) and freed with it.
@@ -75,8 +90,8 @@ impl Instance {
             given,
             cache: OnceCell::new(),
             closed: Cell::new(false),
-            prompt: HeldPromise::default(),
-            config: HeldPromise::default(),
+            prompt: Promises::default(),
+            config: Promises::default(),
         }
     }
 
@@ -136,21 +151,21 @@ impl Instance {
     fn fetch<'env, F: Form>(
         &self,
         env: &'env Env,
-        held: &HeldPromise,
+        promises: &Promises,
     ) -> napi::Result<PromiseRaw<'env, F::Value<'env>>> {
         if let Some(cache) = self.cache.get()
             && !self.closed.get()
-            && let Some(at_hand) = cache.at_hand(held.number())
+            && let Some(at_hand) = cache.at_hand(promises.hit.number())
         {
             if at_hand.renew {
                 renew(cache);
             }
             return match at_hand.held {
-                None => held.get(env),
-                Some(value) => hold::<F>(env, held, *value),
+                None => promises.hit.get(env),
+                Some(value) => hold::<F>(env, promises, *value),
             };
         }
-        ask::<F>(env, self.cache(env))
+        ask::<F>(env, &promises.flight, self.cache(env))
     }
 
     pub fn invalidate<'env>(
@@ -212,19 +227,34 @@ fn renew(cache: &Arc<Cache>) {
 #[inline(never)]
 fn hold<'env, F: Form>(
     env: &'env Env,
-    held: &HeldPromise,
+    promises: &Promises,
     value: Held,
 ) -> napi::Result<PromiseRaw<'env, F::Value<'env>>> {
     let number = value.number;
     let value = F::of(env, &Answer::of(value, Tier::Memory))?;
-    held.replace(env, number, value)
+    let promise = PromiseRaw::resolve(env, value)?;
+    promises.hit.replace(env, number, &promise)?;
+    // It has landed: nobody joins it any more.
+    promises.flight.release(env)?;
+    Ok(promise)
 }
 
 #[inline(never)]
 fn ask<'env, F: Form>(
     env: &'env Env,
+    held: &HeldPromise,
     cache: Result<Arc<Cache>, Error>,
 ) -> napi::Result<PromiseRaw<'env, F::Value<'env>>> {
-    let asked = async move { Ok(cache?.ask().await) };
-    promise(env, asked, |env, answer| F::of(env, &answer))
+    let cache = match cache {
+        Ok(cache) => cache,
+        Err(error) => return PromiseRaw::reject(env, to_js(env, error)),
+    };
+    let Asking { flight, answer } = within_runtime_if_available(|| cache.ask());
+    if flight == held.number() {
+        return held.get(env);
+    }
+    let answer = async move { Ok(answer.await) };
+    let promise = promise(env, answer, |env, answer| F::of(env, &answer))?;
+    held.replace(env, flight, &promise)?;
+    Ok(promise)
 }

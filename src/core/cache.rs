@@ -79,6 +79,13 @@ pub struct Cache {
     closed: AtomicBool,
 }
 
+/// A read under way.
+pub struct Asking<F> {
+    /// The number of its flight, from 1: reads of one flight are given the same.
+    pub flight: u64,
+    pub answer: F,
+}
+
 /// Where a flight begins.
 pub(super) enum Start {
     AtTheStore,
@@ -137,7 +144,7 @@ impl Cache {
             renew,
         }) = self.at_hand(0)
         else {
-            return self.ask().await;
+            return self.ask().answer.await;
         };
         if renew {
             self.renew();
@@ -159,14 +166,22 @@ impl Cache {
         drop(self.board());
     }
 
-    /// The value from further away: joins a flight or begins one.
-    pub async fn ask(self: &Arc<Self>) -> Answer {
+    /// The value from further away: joins a flight or begins one. Inside a tokio runtime only.
+    pub fn ask(self: &Arc<Self>) -> Asking<impl Future<Output = Answer> + use<>> {
         self.stats.asked.increment();
         let boarding = self.board();
         if boarding.joined {
             self.stats.joined.increment();
         }
-        match boarding.landing.await {
+        let cache = self.clone();
+        Asking {
+            flight: boarding.number,
+            answer: async move { cache.answer_of(boarding.landing.await) },
+        }
+    }
+
+    fn answer_of(&self, landed: Option<Landed>) -> Answer {
+        match landed {
             Some(Landed::Held(tier)) => match self.near.held() {
                 // Not the flight's own answer, so that nobody is given an older one than another caller was.
                 Some(held) => Answer::of(held, tier),

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 pub type Landing<T> = Shared<BoxFuture<'static, Option<T>>>;
 
 struct Flight<T: Clone> {
+    number: u64,
     begun: Duration,
     epoch: u64,
     /// Knows when it is over even if nobody waits for it.
@@ -28,6 +29,8 @@ pub struct Flights<T: Clone> {
 
 /// What a caller got hold of.
 pub struct Boarding<T: Clone> {
+    /// Counts flights, from 1: who joins one has its number.
+    pub number: u64,
     pub landing: Landing<T>,
     /// Whether an earlier caller started the flight.
     pub joined: bool,
@@ -62,20 +65,24 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             && !flight.task.is_finished()
         {
             return Boarding {
+                number: flight.number,
                 landing: flight.landing.clone(),
                 joined: true,
             };
         }
+        let number = newest.as_ref().map_or(0, |flight| flight.number) + 1;
         let task = tokio::spawn(load());
         let handle = task.abort_handle();
         let landing = async move { task.await.ok() }.boxed().shared();
         *newest = Some(Flight {
+            number,
             begun: now,
             epoch,
             task: handle,
             landing: landing.clone(),
         });
         Boarding {
+            number,
             landing,
             joined: false,
         }
@@ -103,6 +110,7 @@ mod tests {
         });
         land.send(7).unwrap();
         assert_eq!((first.joined, second.joined), (false, true));
+        assert_eq!((first.number, second.number), (1, 1));
         assert_eq!(
             (first.landing.await, second.landing.await),
             (Some(7), Some(7))
@@ -116,6 +124,7 @@ mod tests {
         let _first = flights.board(at(0), 0, SECOND, || async { held.await.unwrap_or(1) });
         let late = flights.board(at(1000), 0, SECOND, || async { 2 });
         assert!(!late.joined);
+        assert_eq!(late.number, 2);
         assert_eq!(late.landing.await, Some(2));
     }
 

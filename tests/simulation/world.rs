@@ -131,7 +131,7 @@ impl Instance {
         };
         match at_hand {
             Some(held) => Answer::of(held, Tier::Memory),
-            None => self.cache.ask().await,
+            None => self.cache.ask().answer.await,
         }
     }
 }
