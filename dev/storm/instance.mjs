@@ -2,11 +2,11 @@
 
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 
+import { serveParent } from '../process.mjs'
 import { nowMs } from './clock.mjs'
 import { openDocument } from './document.mjs'
 import { Journal, packed } from './journal.mjs'
 import { openOurs } from './ours.mjs'
-import { serveParent } from './process.mjs'
 import { FALLBACK, PromptReader } from './prompt.mjs'
 
 /** Reads of one reader before it lets the machine's other processes run. */

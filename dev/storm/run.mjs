@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
+import { startProcess } from '../process.mjs'
 import { startAdmins } from './admins.mjs'
 import { nowMs } from './clock.mjs'
 import { freeze } from './freezer.mjs'
 import { recordsIn } from './journal.mjs'
 import { OUTAGES } from './outages.mjs'
-import { startProcess } from './process.mjs'
 import { scheduleOf } from './schedule.mjs'
 
 const INSTANCE = new URL('instance.mjs', import.meta.url)

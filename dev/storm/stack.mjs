@@ -1,11 +1,11 @@
 // The stack in a process of its own: PGlite holds its event loop for milliseconds, which must not delay a reader.
 // Started by `startProcess`.
 
+import { serveParent } from '../process.mjs'
 import { activatePrompt } from '../prompt-edits.mjs'
 import { startStack } from '../stack.mjs'
 import { nowMs } from './clock.mjs'
 import { OUTAGES, outageSwitch } from './outages.mjs'
-import { serveParent } from './process.mjs'
 import { payloadOf } from './prompt.mjs'
 import { randomOf } from './random.mjs'
 

@@ -1,8 +1,8 @@
 // Storms over several programs, one after the other on the same stack; each is checked as it ends.
 
+import { startProcess } from '../process.mjs'
 import { checkHistory } from './checker.mjs'
 import { COLUMNS } from './columns.mjs'
-import { startProcess } from './process.mjs'
 import { propagationOf } from './propagation.mjs'
 import { LIMITS, READERS, runStorm } from './run.mjs'
 import { stalenessOf } from './staleness.mjs'
