@@ -1,6 +1,7 @@
 // Whether what the documents say is still so: options, errors, versions, paths and commands.
 import { existsSync, readFileSync } from 'node:fs'
 
+import { readmePart as benchPart } from '../../bench/readme.mjs'
 import { readmePart as loadPart } from '../load/readme.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
 
@@ -22,6 +23,7 @@ export function untrueWords() {
     ...options(),
     ...errorCodes(),
     ...versions(),
+    ...generatedPart(benchPart, 'bench/results.json'),
     ...generatedPart(loadPart, 'dev/load/results.json'),
     ...generatedPart(stormPart, 'docs/storm/results.json'),
     ...DOCUMENTS.flatMap(pathsAndCommands),
