@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { SystemPromptCache } from 'grove-shared-cache'
 import test from 'ava'
 import { runProgram } from './support/program.mjs'
+import { until } from './support/until.mjs'
 
 /** Just within the cap of 4 MiB, with the heading. */
 const LONGEST = (4 << 20) - 100
@@ -72,15 +73,27 @@ test('hits give the same promise until the prompt is another', async (t) => {
 })
 
 test('reads that wait for one load share a promise', async (t) => {
-  const cache = cacheOn(t, promptFile(t, 'one'))
+  const loads = []
+  const cache = new SystemPromptCache({
+    upstashUrl: '',
+    supabaseUrl: '',
+    logLevel: 'silent',
+    legacySource: () => new Promise((resolve) => loads.push(resolve)),
+  })
+  t.teardown(() => cache.close())
   const reads = Array.from({ length: 1000 }, () => cache.fetchActiveSystemPrompt())
   t.is(new Set(reads).size, 1)
   const configs = Array.from({ length: 2 }, () => cache.fetchActiveSystemPromptConfig())
   t.is(new Set(configs).size, 1)
   const invalidation = cache.invalidateSystemPrompt()
-  t.not(cache.fetchActiveSystemPrompt(), reads[0], 'it came after the invalidation')
-  t.is(await reads[0], '## Identity\none')
-  t.is((await configs[0]).content, '## Identity\none')
+  const later = cache.fetchActiveSystemPrompt()
+  t.not(later, reads[0], 'it came after the invalidation')
+  for (const prompt of ['one', 'two']) {
+    const resolve = await until(() => loads.shift(), 'the load')
+    resolve(prompt)
+  }
+  t.deepEqual(await Promise.all([reads[0], reads[999], later]), ['one', 'one', 'two'])
+  t.is((await configs[0]).content, 'one')
   await invalidation
   const { reads: counted, joined } = cache.stats()
   t.deepEqual([counted, joined], [1003, 1001])

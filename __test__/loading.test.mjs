@@ -1,5 +1,6 @@
 // How programs come by the package: ESM, CommonJS, TypeScript, workers; and that it never keeps them from ending.
 import { execFileSync } from 'node:child_process'
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
@@ -41,6 +42,15 @@ test.serial('an ES module imports the names', async (t) => {
     NAMES.map((name) => (name === 'cache' ? 'object' : 'function')).join(),
   )
   t.true(stdout.includes(PROMPT))
+})
+
+test('an ES module and a CommonJS module have the same of it', async (t) => {
+  const { default: whole, ...imported } = await import('grove-shared-cache')
+  const required = createRequire(import.meta.url)('grove-shared-cache')
+  t.is(whole, required)
+  t.deepEqual(Object.keys(imported).toSorted(), NAMES.toSorted())
+  const { __napiBindingTarget, ...named } = required
+  t.deepEqual(imported, named)
 })
 
 test.serial('a CommonJS module requires them', async (t) => {

@@ -20,7 +20,9 @@ test('a packed package is installed in an empty project and gives a prompt', (t)
   const packed = files.map(({ path }) => path)
   for (const needed of [
     'index.js',
+    'index.mjs',
     'index.d.ts',
+    'index.d.mts',
     'README.md',
     'LICENSE',
     'CHANGELOG.md',
@@ -29,7 +31,7 @@ test('a packed package is installed in an empty project and gives a prompt', (t)
     t.true(packed.includes(needed), needed)
   }
   t.is(packed.filter((path) => path.endsWith('.node')).length, 1)
-  t.is(packed.length, 7, `nothing else: ${packed}`)
+  t.is(packed.length, 9, `nothing else: ${packed}`)
 
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   npm(folder, 'install', '--offline', '--no-audit', '--no-fund', join(folder, filename))

@@ -16,7 +16,7 @@ use std::rc::Rc;
 const PROMPT: &str = "fetchActiveSystemPrompt";
 const CONFIG: &str = "fetchActiveSystemPromptConfig";
 const CLASS: &str = "SystemPromptCache";
-const SUBCLASS: &str = include_str!("system_prompt_cache.js");
+const SUBCLASS: &str = concat!("(", include_str!("system_prompt_cache.js"), "\n)");
 
 /// The class as it is generated, and the function that gives the readers of one of its objects.
 type SubclassParts<'env> = FnArgs<(Function<'env>, Function<'env, (), Object<'static>>)>;

@@ -1,5 +1,7 @@
-;(Native, readersOf) =>
-  class SystemPromptCache extends Native {
+// The class as it is exported. Run as an expression when the addon is loaded.
+// oxlint-disable-next-line no-unused-vars
+function subclassOf(Native, readersOf) {
+  return class SystemPromptCache extends Native {
     #prompt
     #config
 
@@ -18,3 +20,4 @@
       return this.#config()
     }
   }
+}

@@ -1,0 +1,4 @@
+import * as addon from './index.js'
+
+export * from './index.js'
+export default addon

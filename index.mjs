@@ -1,0 +1,19 @@
+// The package for ES modules. Imported as it is, `index.js` would cost the start 5 ms and 5 MB: Node searches it for its
+// names.
+import { createRequire } from 'node:module'
+
+const addon = createRequire(import.meta.url)('./index.js')
+
+export default addon
+export const {
+  SystemPromptCache,
+  assemblePromptContent,
+  cache,
+  close,
+  configure,
+  debugSystemPrompt,
+  fetchActiveSystemPrompt,
+  fetchActiveSystemPromptConfig,
+  invalidateSystemPrompt,
+  stats,
+} = addon
