@@ -44,14 +44,16 @@ const storeReads = (side, other, { judged }) =>
     side,
     other,
     goal: judged ? goal : null,
+    aside: !judged,
   }))
 
-const commands = (side, other, words) => ({
+const commands = (side, other, { words = '', aside = true } = {}) => ({
   part: 'commands',
   label: `store commands per 1,000 reads${words}`,
   measure: 'perThousand',
   side,
   other,
+  aside,
 })
 
 const workers = (count, goal) => ({
@@ -75,6 +77,7 @@ const workers = (count, goal) => ({
  * @property {string} [other]
  * @property {boolean} [more]
  * @property {Goal | null} [goal]
+ * @property {boolean} [aside] left out of the README
  *
  * @typedef {{ most: number } | { below: number } | { least: number }} Goal
  */
@@ -85,7 +88,7 @@ const comparisons = (cores) => [
   hit('ours', 'lruCache', { below: 1 }),
   hit('ours', 'lruCacheExact', { below: 1 }),
   hit('ours', 'bentocache', { most: 1 / 50 }),
-  hit('ours', 'bentocacheGet', { most: 1 / 50 }),
+  { ...hit('ours', 'bentocacheGet', { most: 1 / 50 }), aside: true },
   hit('ours', 'bentocacheBest', { most: 1 / 50 }),
   ...storeReads('oursAsking', 'upstash', { judged: true }),
   ...storeReads('oursAsking', 'upstashRaw', { judged: true }),
@@ -104,6 +107,7 @@ const comparisons = (cores) => [
     measure: 'readyMs',
     side: 'ours',
     other: 'peer',
+    aside: true,
   },
   {
     part: 'cold',
@@ -137,12 +141,13 @@ const comparisons = (cores) => [
     side: 'ours',
     other: 'peer',
     more: true,
+    aside: true,
   },
   { part: 'cold', label: 'the `.node` file', measure: 'bytes', side: 'file', goal: { most: 5e6 } },
-  commands('ours', 'upstash', ''),
-  commands('ours', 'libCache', ''),
-  commands('oursAsking', 'upstash', `, ${TITLES.oursAsking}`),
-  workers(2),
+  commands('ours', 'upstash', { aside: false }),
+  commands('ours', 'libCache'),
+  commands('oursAsking', 'upstash', { words: `, ${TITLES.oursAsking}` }),
+  { ...workers(2), aside: true },
   workers(4, { least: SHARE_OF_A_CORE * Math.min(4, cores) }),
 ]
 
@@ -160,9 +165,11 @@ const comparisons = (cores) => [
  * @property {'value' | 'ratio' | 'difference'} by what `value` is
  * @property {import('./statistics.mjs').Spread} value
  * @property {Goal | null} goal for the median of `value`
+ * @property {boolean} aside left out of the README
  */
 export function comparisonsOf(samples, { cores }) {
-  return comparisons(cores).flatMap(({ part, label, measure, side, other, more, goal = null }) => {
+  return comparisons(cores).flatMap((wanted) => {
+    const { part, label, measure, side, other, more, goal = null, aside = false } = wanted
     const ours = samples[part]?.[side]?.[measure]
     const others = samples[part]?.[other]?.[measure]
     if (!ours || (other && !others)) return []
@@ -177,6 +184,7 @@ export function comparisonsOf(samples, { cores }) {
       by,
       value: spreadOf(compared(ours, others)),
       goal,
+      aside,
     }
   })
 }

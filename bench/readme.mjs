@@ -4,13 +4,14 @@ import { growthRowsOf, rowsOf, tableOf } from './report.mjs'
 
 /** What the README has to say about these results (bench/results.json). @returns {string} Markdown */
 export function readmePart(results) {
-  const { date, node, platform, cores, cpu, store, promptBytes, versions, comparisons } = results
+  const { date, node, platform, cores, cpu, store, promptBytes, versions } = results
+  const comparisons = results.comparisons.filter(({ aside }) => !aside)
   const beside = Object.entries(versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')
   const growth = growthRowsOf(results)
   const tables = [
-    comparisons.length > 0 && tableOf(rowsOf(results)),
+    comparisons.length > 0 && tableOf(rowsOf({ comparisons })),
     growth.length > 0 && tableOf(growth),
   ].filter(Boolean)
   return `
