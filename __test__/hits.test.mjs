@@ -205,7 +205,7 @@ test('a hit takes about as long as a local variable, however long the prompt is'
      console.log(JSON.stringify(ratios))`,
   )
   // Measured: 1.2. A copy of the short prompt alone would be 30, a spawned task 1000.
-  for (const [name, ratio] of Object.entries(ratios)) t.true(ratio < 2, `${name}: ${ratio}`)
+  for (const [name, ratio] of Object.entries(ratios)) t.true(ratio < 3, `${name}: ${ratio}`)
 })
 
 test('ten thousand changes leave the memory as it was', async (t) => {

@@ -1,13 +1,14 @@
 //! grove-shared-cache: the active system prompt of a Node server, shared by all its instances.
 //!
 //! **The life of a read.** `fetchActiveSystemPrompt()` arrives in [`binding`], which hands it to a [`core::cache`] that was
-//! put together from options and environment ([`core::config`], [`core::wiring`]) at the first use. While the [`core::lease`] of
-//! the [`core::near`] cache runs, `binding` hands out a promise that it holds. Else the cache joins a load that is under way ([`core::flight`]) or begins
-//! one: it asks the [`core::store`] (Upstash Redis over REST) whether what it holds is still there, or for all of it, and lets
-//! [`core::protocol`] judge whether that may be served. If not, it asks the [`core::source`] (Supabase, or a file), unless
-//! another instance does already ([`core::refresh`]), makes an entry of the row ([`core::prompt`]), delivers it, and fills
-//! the store behind the caller's back, fenced by the generation that was read before. When nothing answers, the last known
-//! value, the user's legacy function and then the fallback prompt stand in.
+//! put together from options and environment ([`core::config`], [`core::wiring`]) at the first use. While the
+//! [`core::lease`] of the [`core::near`] cache runs, `binding` hands out a promise that it holds. Else the cache joins a
+//! load that is under way ([`core::flight`]) or begins one: it asks the [`core::store`] (Upstash Redis over REST) whether
+//! what it holds is still there, or for all of it, and lets [`core::protocol`] judge whether that may be served. If not, it
+//! asks the [`core::source`] (Supabase, or a file), unless another instance does already ([`core::refresh`]), makes an
+//! entry of the row ([`core::prompt`]), delivers it, and fills the store behind the caller's back, fenced by the
+//! generation that was read before. When nothing answers, the last known value, the user's legacy function and then the
+//! fallback prompt stand in.
 //!
 //! **The life of an invalidation** ([`core::invalidation`]). It ends this instance's epoch at once, opens a new generation in
 //! the store by one script, refills it, and tells the other instances over the [`core::push`] stream. From then on a fill that

@@ -10,6 +10,7 @@ use common::{HandClock, Lines, Scene, ScriptedSource, row};
 use grove_shared_cache::core::cache::{Cache, Parts};
 use grove_shared_cache::core::config::Limits;
 use grove_shared_cache::core::log::{Level, Logger};
+use grove_shared_cache::core::near::AtHand;
 use grove_shared_cache::core::prompt::SystemPrompt;
 use grove_shared_cache::core::rules::Rules;
 use std::sync::Arc;
@@ -46,12 +47,14 @@ async fn hot_cache(bytes: usize) -> Arc<Cache> {
 #[tokio::test]
 async fn a_hit_on_the_value_that_the_reader_has_allocates_nothing() {
     let cache = hot_cache(15_000).await;
-    let held = cache.at_hand(0).unwrap().held.unwrap();
+    let Some(AtHand::Other(held)) = cache.at_hand(0, Cache::renew) else {
+        panic!("there is a value");
+    };
     let mut hits = 0;
     let cost = measure(|| {
         for _ in 0..HITS {
-            let at_hand = cache.at_hand(held.number).unwrap();
-            hits += usize::from(at_hand.held.is_none());
+            let at_hand = cache.at_hand(held.number, Cache::renew);
+            hits += usize::from(matches!(at_hand, Some(AtHand::Known)));
         }
     });
     assert_eq!(hits, HITS);
@@ -61,6 +64,8 @@ async fn a_hit_on_the_value_that_the_reader_has_allocates_nothing() {
 #[tokio::test]
 async fn a_reader_that_has_another_value_is_given_it_without_a_copy_of_its_text() {
     let cache = hot_cache((4 << 20) - 100).await;
-    let cost = measure(|| drop(cache.at_hand(0).unwrap().held.unwrap()));
+    let mut given = None;
+    let cost = measure(|| given = cache.at_hand(0, Cache::renew));
+    assert!(matches!(given, Some(AtHand::Other(_))));
     assert!(cost.bytes_total < 1024, "{} bytes", cost.bytes_total);
 }

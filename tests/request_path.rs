@@ -294,7 +294,7 @@ async fn connections_are_kept_but_not_past_a_freeze() {
     .await;
     let (url, trust) = (server.url().parse().unwrap(), Trust::new(None).unwrap());
     let clock = Arc::new(HandClock::default());
-    let http = Http::new(&url, &trust, Duration::from_secs(5), clock.clone()).unwrap();
+    let http = Http::new(&url, &trust, clock.clone()).unwrap();
     let mut used = HashSet::new();
     // Whether an exchange after such a pause goes over a connection that was there.
     let mut kept_over = async |pause: u64| {

@@ -49,7 +49,7 @@ fn upstash(keys: Keys) -> Upstash {
 
 fn client(url: &reqwest::Url) -> Http {
     let (trust, clock) = (Trust::new(None).unwrap(), Arc::new(SystemClock));
-    Http::new(url, &trust, Duration::from_secs(5), clock).unwrap()
+    Http::new(url, &trust, clock).unwrap()
 }
 
 fn deadline() -> Deadline {

@@ -1,5 +1,5 @@
-//! A promise that is handed out again and again. One that is resolved, so that a hit costs no copy and no allocation; or one
-//! that is not yet, so that a thousand reads which wait for one load cost the event loop no more than one.
+//! A promise that is handed out again and again. One that is resolved, so that a hit copies nothing and takes nothing from
+//! JavaScript's heap; or one that is not yet, so that a thousand reads which wait for one load cost the event loop no more than one.
 
 use napi::Env;
 use napi::bindgen_prelude::{JsValue, Object, ObjectRef, PromiseRaw};

@@ -10,7 +10,7 @@ use crate::core::answer::{Answer, Tier};
 use crate::core::cache::{Asking, Cache};
 use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
-use crate::core::near::Held;
+use crate::core::near::{AtHand, Held};
 use crate::core::wiring;
 use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw, within_runtime_if_available};
 use napi::{Env, JsString, Unknown};
@@ -155,14 +155,11 @@ impl Instance {
     ) -> napi::Result<PromiseRaw<'env, F::Value<'env>>> {
         if let Some(cache) = self.cache.get()
             && !self.closed.get()
-            && let Some(at_hand) = cache.at_hand(promises.hit.number())
+            && let Some(value) = cache.at_hand(promises.hit.number(), renew)
         {
-            if at_hand.renew {
-                renew(cache);
-            }
-            return match at_hand.held {
-                None => promises.hit.get(env),
-                Some(value) => hold::<F>(env, promises, *value),
+            return match value {
+                AtHand::Known => promises.hit.get(env),
+                AtHand::Other(held) => hold::<F>(env, promises, *held),
             };
         }
         ask::<F>(env, &promises.flight, self.cache(env))
@@ -234,7 +231,7 @@ fn hold<'env, F: Form>(
     let value = F::of(env, &Answer::of(value, Tier::Memory))?;
     let promise = PromiseRaw::resolve(env, value)?;
     promises.hit.replace(env, number, &promise)?;
-    // It has landed: nobody joins it any more.
+    // Who hits needs it no more.
     promises.flight.release(env)?;
     Ok(promise)
 }

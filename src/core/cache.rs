@@ -139,26 +139,27 @@ impl Cache {
 
     /// The value, always, within the two timeouts.
     pub async fn fetch(self: &Arc<Self>) -> Answer {
-        let Some(AtHand {
-            held: Some(held),
-            renew,
-        }) = self.at_hand(0)
-        else {
-            return self.ask().answer.await;
-        };
-        if renew {
-            self.renew();
+        match self.at_hand(0, Cache::renew) {
+            Some(AtHand::Other(held)) => Answer::of(*held, Tier::Memory),
+            // Nobody has the number 0.
+            Some(AtHand::Known) | None => self.ask().answer.await,
         }
-        Answer::of(*held, Tier::Memory)
     }
 
     /// The value, if it may be served without asking, for a reader that has the one of this number (0: none). Waits for
-    /// nobody: the price of a read that hits.
-    pub fn at_hand(&self, number: u64) -> Option<AtHand> {
-        let at_hand = self.near.leased(number, self.parts.clock.monotonic())?;
+    /// nobody: the price of a read that hits. One reader of each lease has to `renew` it.
+    pub fn at_hand(
+        self: &Arc<Self>,
+        number: u64,
+        renew: impl FnOnce(&Arc<Self>),
+    ) -> Option<AtHand> {
+        let leased = self.near.leased(number, self.parts.clock.monotonic())?;
         self.stats.memory_hits.increment();
         self.journal.memory_hit();
-        Some(at_hand)
+        if leased.renew {
+            renew(self);
+        }
+        Some(leased.value)
     }
 
     /// Renews the lease in the background. Inside a tokio runtime only.

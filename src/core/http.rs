@@ -1,9 +1,9 @@
 //! The HTTP client under store and source: TLS with bundled roots, one deadline over the whole exchange, no redirects, a
 //! cap on the answer and on requests under way, one retry.
 //!
-//! HTTP/2 where the server speaks it over TLS, else HTTP/1.1. A connection whose peer has vanished (a lost NAT entry, a
-//! machine that is gone) would take every HTTP/2 request down with it until the kernel gives up after minutes, so such a
-//! connection is pinged while an answer is awaited, and given up early enough for the retry.
+//! HTTP/2 where the server speaks it over TLS, else HTTP/1.1. Connections are not kept past a freeze or a deadline: the peer
+//! may have vanished (a lost NAT entry, a machine that is gone), and an HTTP/2 connection would take every later request down
+//! with it until the kernel gives up after minutes.
 
 use crate::core::clock::Clock;
 use crate::core::error::Fault;
@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -100,12 +100,17 @@ pub struct Http(Arc<Connections>);
 struct Connections {
     maker: Maker,
     clock: Arc<dyn Clock>,
-    /// Protects the client that keeps connections, and when it was last used. Never held across `.await`.
-    pooled: Mutex<(reqwest::Client, Duration)>,
+    /// Never held across `.await`.
+    pool: Mutex<Pool>,
     /// Keeps no connection. For the second attempt: the pool may hold more than one that the peer has closed.
     fresh: reqwest::Client,
     /// Caps the requests under way.
     permits: Semaphore,
+}
+
+struct Pool {
+    client: Arc<reqwest::Client>,
+    used_at: Duration,
 }
 
 /// What makes the clients of one server.
@@ -113,30 +118,16 @@ struct Maker {
     trust: Trust,
     /// Whether requests go in the clear, to a loopback address. A proxy would take the token off this machine.
     plain: bool,
-    /// How long an HTTP/2 connection may be silent before it is pinged, and then until it is given up.
-    silence: Duration,
 }
 
 impl Maker {
-    /// The client that keeps connections.
-    fn pooled(&self) -> Result<reqwest::Client, Fault> {
-        self.client(MAX_UNDER_WAY, self.silence)
-    }
-
-    /// The client that keeps none; what it opens may be a stream that is silent for long.
-    fn fresh(&self) -> Result<reqwest::Client, Fault> {
-        self.client(0, KEEPALIVE)
-    }
-
-    fn client(&self, idle_connections: usize, silence: Duration) -> Result<reqwest::Client, Fault> {
+    fn client(&self, idle_connections: usize) -> Result<reqwest::Client, Fault> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.trust.0.clone())
             .redirect(redirect::Policy::none())
             .pool_idle_timeout(POOL_IDLE)
             .tcp_keepalive(KEEPALIVE)
             .tcp_keepalive_interval(KEEPALIVE)
-            .http2_keep_alive_interval(silence)
-            .http2_keep_alive_timeout(silence)
             .pool_max_idle_per_host(idle_connections)
             .user_agent(concat!("grove-shared-cache/", env!("CARGO_PKG_VERSION")));
         if self.plain {
@@ -144,25 +135,25 @@ impl Maker {
         }
         builder.build().map_err(|_| Fault::Unreachable)
     }
+
+    fn pool(&self, now: Duration) -> Result<Pool, Fault> {
+        Ok(Pool {
+            client: Arc::new(self.client(MAX_UNDER_WAY)?),
+            used_at: now,
+        })
+    }
 }
 
 impl Http {
-    /// For the server at `url`, whose requests mostly have `budget` until their deadlines.
-    pub fn new(
-        url: &Url,
-        trust: &Trust,
-        budget: Duration,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, Fault> {
+    /// For the server at `url`.
+    pub fn new(url: &Url, trust: &Trust, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         let maker = Maker {
             trust: trust.clone(),
             plain: url.scheme() == "http",
-            // Leaves the retry more than half of the time.
-            silence: budget / 5,
         };
         Ok(Http(Arc::new(Connections {
-            pooled: Mutex::new((maker.pooled()?, clock.monotonic())),
-            fresh: maker.fresh()?,
+            pool: Mutex::new(maker.pool(clock.monotonic())?),
+            fresh: maker.client(0)?,
             permits: Semaphore::new(MAX_UNDER_WAY),
             maker,
             clock,
@@ -171,16 +162,29 @@ impl Http {
 
     /// The client that keeps connections. After a pause in which the peer may have closed or lost them all, one that has
     /// none: the pool's own clock stands still while the machine is suspended.
-    fn pooled(&self) -> Result<reqwest::Client, Fault> {
+    fn pooled(&self) -> Result<Arc<reqwest::Client>, Fault> {
         let now = self.0.clock.monotonic();
-        // A panic under this lock leaves a whole client.
-        let mut pooled = self.0.pooled.lock().unwrap_or_else(PoisonError::into_inner);
-        let (client, used_at) = &mut *pooled;
-        if now.saturating_sub(*used_at) > POOL_IDLE {
-            *client = self.0.maker.pooled()?;
+        let mut pool = self.pool();
+        if now.saturating_sub(pool.used_at) > POOL_IDLE {
+            *pool = self.0.maker.pool(now)?;
         }
-        *used_at = now;
-        Ok(client.clone())
+        pool.used_at = now;
+        Ok(pool.client.clone())
+    }
+
+    /// Keeps no connection of this client any more; what is under way on them goes on.
+    fn give_up(&self, client: &Arc<reqwest::Client>) {
+        let mut pool = self.pool();
+        if Arc::ptr_eq(&pool.client, client)
+            && let Ok(empty) = self.0.maker.pool(pool.used_at)
+        {
+            *pool = empty;
+        }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        // A panic under this lock leaves a whole client.
+        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends what `request` builds on a connection of its own, and leaves the body to be read. Without a deadline: that is
@@ -205,17 +209,20 @@ impl Http {
         deadline: Deadline,
         request: impl Fn(&reqwest::Client) -> RequestBuilder,
     ) -> Result<Reply, Fault> {
+        let pooled = self.pooled()?;
         let exchange = async {
             // Never closed, so there is always a permit to wait for.
             let _permit = self.0.permits.acquire().await.ok();
-            let pooled = self.pooled().map_err(Broken::For)?;
             match attempt(request(&pooled)).await {
                 Err(Broken::BeforeHead) => attempt(request(&self.0.fresh)).await,
                 outcome => outcome,
             }
         };
         match timeout_at(deadline.at, exchange).await {
-            Err(_) => Err(deadline.fault()),
+            Err(_) => {
+                self.give_up(&pooled);
+                Err(deadline.fault())
+            }
             Ok(Err(Broken::BeforeHead)) => Err(Fault::Interrupted),
             Ok(Err(Broken::For(fault))) => Err(fault),
             Ok(Ok(reply)) => Ok(reply),

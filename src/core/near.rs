@@ -49,11 +49,17 @@ pub struct Departure {
 }
 
 /// A value that may be served without asking.
-pub struct AtHand {
-    /// `None`: it is the one that the reader has. Boxed, because a hit would pay for the room of it.
-    pub held: Option<Box<Held>>,
+pub struct Leased {
+    pub value: AtHand,
     /// Whether this read is to renew the lease in the background: one read per lease is.
     pub renew: bool,
+}
+
+pub enum AtHand {
+    /// The one that the reader has.
+    Known,
+    /// Boxed, because a hit would pay for the room of it.
+    Other(Box<Held>),
 }
 
 /// What an answer's lease would be.
@@ -111,20 +117,22 @@ impl Near {
 
     /// The value, if its lease still runs at `now`, for a reader that has the value of this number (0: none). Takes no lock
     /// where it has the right one.
-    pub fn leased(&self, number: u64, now: Duration) -> Option<AtHand> {
-        let held = if self.lease.covers(number, now) {
-            None
+    pub fn leased(&self, number: u64, now: Duration) -> Option<Leased> {
+        let value = if self.lease.covers(number, now) {
+            AtHand::Known
         } else {
             let state = self.state();
             let held = state.held.as_ref()?;
-            let extended = state.push_connected && !self.rules.keep(Rule::PushExtendsNoLease);
+            let extended = state.push_connected
+                && self.lease.until(held.number).is_some()
+                && !self.rules.keep(Rule::PushExtendsNoLease);
             if !extended && !self.lease.covers(held.number, now) {
                 return None;
             }
-            Some(Box::new(held.clone()))
+            AtHand::Other(Box::new(held.clone()))
         };
         let renew = self.lease.take_renewal(now);
-        Some(AtHand { held, renew })
+        Some(Leased { value, renew })
     }
 
     /// Takes an answer in, or refuses it because the value held may be newer. What is refused of the store counts as a miss;
@@ -159,7 +167,7 @@ impl Near {
             if age == Age::Same {
                 // A flight of before has nothing to add, and of two answers that overtake each other the later request has
                 // the longer lease.
-                let running = self.lease.until(number);
+                let running = self.lease.until(number).filter(|&until| until > now);
                 if !current || running > terms.as_ref().map(|terms| terms.until) {
                     return true;
                 }
@@ -369,8 +377,13 @@ mod tests {
         assert_eq!(number(1, "one", "1", 10), 1, "the lease was renewed");
         assert_eq!(number(1, "one", "2", 20), 2);
         assert_eq!(number(2, "two", "2", 30), 3);
-        assert!(near.leased(3, at(32)).unwrap().held.is_none());
-        let other = near.leased(2, at(32)).unwrap().held.unwrap();
+        assert!(matches!(
+            near.leased(3, at(32)).unwrap().value,
+            AtHand::Known
+        ));
+        let AtHand::Other(other) = near.leased(2, at(32)).unwrap().value else {
+            panic!("the reader has another");
+        };
         assert_eq!((other.number, &*other.entry.content), (3, "two"));
     }
 
@@ -477,6 +490,16 @@ mod tests {
         near.accept(answer(&near, Origin::Store, 1, "one", 500), at(501));
         near.accept(early, at(600));
         assert!(near.leased(0, at(1499)).is_some());
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_lease_brings_its_generation() {
+        let near = near();
+        near.accept(answer(&near, Origin::Store, 1, "one", 0), at(1));
+        let mut slow = answer(&near, Origin::Store, 1, "one", 1500);
+        slow.generation = Some(Generation::new("2"));
+        assert!(near.accept(slow, at(2600)));
+        assert_eq!(near.held().unwrap().generation, Some(Generation::new("2")));
     }
 
     #[test]

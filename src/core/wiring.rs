@@ -34,16 +34,11 @@ pub fn wire(
     };
     let trust = Trust::new(settings.extra_roots.as_deref()).map_err(unusable)?;
     let clock = Arc::new(SystemClock);
-    let limits = settings.limits;
-    let client_for =
-        |url: &Url, budget| Http::new(url, &trust, budget, clock.clone()).map_err(unusable);
+    let client_for = |url: &Url| Http::new(url, &trust, clock.clone()).map_err(unusable);
     let mut channel: Option<Arc<dyn Channel>> = None;
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
-            let (http, keys) = (
-                client_for(&url, limits.redis_timeout)?,
-                Keys::under(&settings.key_prefix),
-            );
+            let (http, keys) = (client_for(&url)?, Keys::under(&settings.key_prefix));
             if settings.push {
                 let (http, token, name) = (http.clone(), token.clone(), keys.events.clone());
                 channel = Some(Arc::new(UpstashChannel::new(http, &url, token, name)));
@@ -57,7 +52,7 @@ pub fn wire(
     };
     let source: Option<Arc<dyn Source>> = match (settings.supabase, settings.prompt_file) {
         (Place::At { url, token }, _) => {
-            let http = client_for(&url, limits.source_timeout)?;
+            let http = client_for(&url)?;
             Some(Arc::new(Supabase::new(http, &url, token, TABLE, COLUMNS)))
         }
         (Place::Nowhere { .. }, Some(path)) => Some(Arc::new(RowFile::new(path))),
@@ -74,7 +69,7 @@ pub fn wire(
         source,
         legacy,
         clock,
-        limits,
+        limits: settings.limits,
         rules: Rules::ALL_KEPT,
     };
     Ok(Cache::new(parts, logger))

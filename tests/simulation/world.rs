@@ -121,11 +121,10 @@ impl Instance {
         let at_hand = {
             let mut kept = self.kept.lock().unwrap();
             let number = kept.as_ref().map_or(0, |held| held.number);
-            self.cache.at_hand(number).map(|AtHand { held, renew }| {
-                if renew {
-                    self.cache.renew();
+            self.cache.at_hand(number, Cache::renew).map(|value| {
+                if let AtHand::Other(held) = value {
+                    *kept = Some(*held);
                 }
-                *kept = held.map(|held| *held).or(kept.take());
                 kept.clone().unwrap()
             })
         };

@@ -77,12 +77,10 @@ mod tests {
     use crate::core::clock::SystemClock;
     use crate::core::http::Trust;
     use std::sync::Arc;
-    use std::time::Duration;
 
     fn http(base: &str) -> Http {
         let (trust, clock) = (Trust::new(None).unwrap(), Arc::new(SystemClock));
-        let budget = Duration::from_secs(2);
-        Http::new(&base.parse().unwrap(), &trust, budget, clock).unwrap()
+        Http::new(&base.parse().unwrap(), &trust, clock).unwrap()
     }
 
     #[test]
