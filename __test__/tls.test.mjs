@@ -64,7 +64,7 @@ for (const [words, front] of [
   ['HTTP/1.1', { http2: false }],
 ]) {
   test.serial(`over ${words}, a line that went dead costs one read`, async (t) => {
-    const options = { ...ASKING, push: false, redisTimeoutMs: 500, sourceTimeoutMs: 2000 }
+    const options = { ...ASKING, push: false, redisTimeoutMs: 1500, sourceTimeoutMs: 5000 }
     const { instance, store, prefix } = await fleetOverTls(t, options, front)
     const cache = instance()
     await cache.fetchActiveSystemPrompt()
