@@ -7,7 +7,7 @@ import { TITLES, plain } from './titles.mjs'
 const WIDTH = 480
 const LEFT = 10
 const RIGHT = 470
-const TOP = 46
+const TOP = 62
 const GAP = 30
 const BAR = { labels: 204, thick: 13, each: 20, words: 62 }
 const LINES = { left: 46, height: 150, legend: 62 }
@@ -54,8 +54,8 @@ const SERIES = [
   },
 ]
 
-/** @param {{ parts: object }} results those of the parts that were measured @returns {string} SVG */
-export function pictureOf({ parts }) {
+/** @param {ReturnType<import('./results.mjs').resultsOf>} results @returns {string} SVG */
+export function pictureOf({ parts, date, node, platform, cores, cpu }) {
   const panels = []
   let y = TOP
   const add = (panel) => {
@@ -73,6 +73,7 @@ export function pictureOf({ parts }) {
 ${STYLE}
 <rect class="paper" width="${WIDTH}" height="${height}"/>
 <text class="head" x="${LEFT}" y="20">What a read takes, on logarithmic scales</text>
+<text class="small" x="${LEFT}" y="36">${date.slice(0, 10)}, Node ${node} on ${platform} with ${cores} cores (${cpu})</text>
 ${panels.join('\n')}
 </svg>
 `

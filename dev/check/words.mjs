@@ -1,6 +1,7 @@
 // Whether what the documents say is still so: options, errors, versions, paths and commands.
 import { existsSync, readFileSync } from 'node:fs'
 
+import { pictureOf as benchPicture } from '../../bench/picture.mjs'
 import { readmePart as benchPart } from '../../bench/readme.mjs'
 import { readmePart as loadPart } from '../load/readme.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
@@ -26,6 +27,7 @@ export function untrueWords() {
     ...generatedPart(benchPart, 'bench/results.json'),
     ...generatedPart(loadPart, 'dev/load/results.json'),
     ...generatedPart(stormPart, 'docs/storm/results.json'),
+    ...generatedPicture(benchPicture, 'bench/results.json', 'bench/bench.svg'),
     ...DOCUMENTS.flatMap(pathsAndCommands),
   ]
 }
@@ -89,6 +91,13 @@ function generatedPart(part, results) {
   return read('README.md').includes(expected)
     ? []
     : [`README.md: one of its tables is not that of ${results}`]
+}
+
+/** A picture is that of its results. */
+function generatedPicture(picture, results, path) {
+  return read(path) === picture(JSON.parse(read(results)))
+    ? []
+    : [`${path} is not that of ${results}`]
 }
 
 /** Each path and each npm script that a document names in code exists. */
