@@ -128,7 +128,11 @@ test('a class of the user’s own may extend the cache', async (t) => {
       return (await super.fetchActiveSystemPrompt()).toUpperCase()
     }
   }
-  const cache = new Shouting({ promptFile: promptFile(t, 'one'), upstashUrl: '' })
+  const cache = new Shouting({
+    promptFile: promptFile(t, 'one'),
+    upstashUrl: '',
+    logLevel: 'silent',
+  })
   t.teardown(() => cache.close())
   await cache.fetchActiveSystemPrompt()
   t.is(await cache.fetchActiveSystemPrompt(), '## IDENTITY\nONE')
