@@ -6,6 +6,7 @@ const addon = createRequire(import.meta.url)('./index.js')
 
 export default addon
 export const {
+  __napiBindingTarget,
   SystemPromptCache,
   assemblePromptContent,
   cache,

@@ -8,7 +8,7 @@ import { argumentsOf, refuse } from '../dev/arguments.mjs'
 import { setUp } from '../dev/setup.mjs'
 import { PARTS, plain } from './titles.mjs'
 
-const usage = `Measures this package beside what servers use instead, over the local stack, in turn and in processes of their own:
+const usage = `Measures this package beside what servers use instead, over the local stack, in turn, and outside of the stack’s process:
 hits, reads of the store, cold starts, commands sent, and growth with instances and threads. Takes three to four minutes.
 
   npm run bench

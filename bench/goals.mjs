@@ -49,7 +49,7 @@ const storeReads = (side, other, { judged }) =>
 
 const commands = (side, other, { words = '', aside = true } = {}) => ({
   part: 'commands',
-  label: `store commands per 1,000 reads${words}`,
+  label: `store commands per 1,000 reads, 200 a second${words}`,
   measure: 'perThousand',
   side,
   other,
