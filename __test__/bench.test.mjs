@@ -7,15 +7,8 @@ import { readmePart } from '../bench/readme.mjs'
 import { growthRowsOf, rowsOf, verdictsOf } from '../bench/report.mjs'
 import { resultsOf, written } from '../bench/results.mjs'
 import { runBench } from '../bench/run.mjs'
-import {
-  differencesOf,
-  median,
-  orderOf,
-  percentile,
-  ratiosOf,
-  sampling,
-  spreadOf,
-} from '../bench/statistics.mjs'
+import { differencesOf, orderOf, ratiosOf, sampling, spreadOf } from '../bench/statistics.mjs'
+import { median, percentile } from '../dev/statistics.mjs'
 
 /** Three rounds; the machine was slow in the second. */
 const SAMPLES = {

@@ -6,7 +6,7 @@ import { startInstance, startInstances } from '../dev/instances.mjs'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { measurePropagation } from '../dev/propagation.mjs'
 import { withStack } from './support/stack.mjs'
-import { until } from './support/until.mjs'
+import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
 const FALLBACK = 'You are a helpful guide. Answer briefly, and say so when you do not know.'

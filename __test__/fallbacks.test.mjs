@@ -2,7 +2,7 @@
 import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { ASKING, fleet, withStack } from './support/stack.mjs'
-import { until } from './support/until.mjs'
+import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
 

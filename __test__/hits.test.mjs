@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { SystemPromptCache } from 'grove-shared-cache'
 import test from 'ava'
 import { runProgram } from './support/program.mjs'
-import { until } from './support/until.mjs'
+import { until } from '../dev/until.mjs'
 
 /** Just within the cap of 4 MiB, with the heading. */
 const LONGEST = (4 << 20) - 100
@@ -47,6 +47,14 @@ async function measured(t, path, flags, body) {
     const options = { promptFile: path, upstashUrl: '', maxStalenessMs: 60_000, logLevel: 'silent' }
     grove.configure(options)
     const { fetchActiveSystemPrompt, fetchActiveSystemPromptConfig } = grove
+    // Resident, once what nobody holds is collected; with --expose-gc.
+    const settledMiB = async () => {
+      for (let turn = 0; turn < 10; turn++) {
+        gc()
+        await new Promise(setImmediate)
+      }
+      return process.memoryUsage().rss / 2 ** 20
+    }
     await fetchActiveSystemPrompt()
     ${body}`
   const { status, stdout, stderr } = await runProgram(program, { flags, timeoutMs: 90_000 })
@@ -217,14 +225,7 @@ test('ten thousand changes leave the memory as it was', async (t) => {
     t,
     promptFile(t, 'x'),
     ['--expose-gc'],
-    `const resident = async () => {
-       for (let turn = 0; turn < 3; turn++) {
-         gc()
-         await new Promise(setImmediate)
-       }
-       return process.memoryUsage().rss / 2 ** 20
-     }
-     const change = async (second) => {
+    `const change = async (second) => {
        writeFileSync(path, rowOf(String(second).padEnd(65_536, 'x'), second))
        await grove.invalidateSystemPrompt()
        for (const read of [fetchActiveSystemPrompt, fetchActiveSystemPromptConfig]) {
@@ -235,9 +236,9 @@ test('ten thousand changes leave the memory as it was', async (t) => {
        if (!prompt.startsWith('## Identity\\n' + second + 'x')) throw new Error('it is an old one')
      }
      for (let second = 1; second <= 1000; second++) await change(second)
-     const before = await resident()
+     const before = await settledMiB()
      for (let second = 1001; second <= 11_000; second++) await change(second)
-     console.log(JSON.stringify(await resident() - before))`,
+     console.log(JSON.stringify(await settledMiB() - before))`,
   )
   // Kept, they would be 640 MiB in each of three places.
   t.true(grown < 32, `${grown} MiB`)
@@ -248,24 +249,17 @@ test('a cache that nobody holds any more is freed with its prompt', async (t) =>
     t,
     promptFile(t, 'x'.repeat(1 << 20)),
     ['--expose-gc'],
-    `const settled = async () => {
-       for (let turn = 0; turn < 10; turn++) {
-         gc()
-         await new Promise(setImmediate)
-       }
-       return process.memoryUsage().rss / 2 ** 20
-     }
-     const use = async (count) => {
+    `const use = async (count) => {
        for (; count > 0; count--) {
          const cache = new grove.SystemPromptCache(options)
          for (let read = 0; read < 3; read++) await cache.fetchActiveSystemPrompt()
-         if (count % 20 === 0) await settled()
+         if (count % 20 === 0) await settledMiB()
        }
      }
      await use(100)
-     const before = await settled()
+     const before = await settledMiB()
      await use(400)
-     console.log(JSON.stringify(await settled() - before))`,
+     console.log(JSON.stringify(await settledMiB() - before))`,
   )
   // Each holds its prompt twice, in Rust and in JavaScript: 800 MiB.
   t.true(grown < 64, `${grown} MiB`)

@@ -7,7 +7,7 @@ import * as grove from 'grove-shared-cache'
 import { libCache } from '../dev/lib-cache.mjs'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { fleet, withStack } from './support/stack.mjs'
-import { until } from './support/until.mjs'
+import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
 let official

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import test from 'ava'
 import { activatePrompt, editActivePrompt } from '../dev/prompt-edits.mjs'
 import { ASKING, fleet, withStack } from './support/stack.mjs'
-import { until } from './support/until.mjs'
+import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
 

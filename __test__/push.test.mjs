@@ -5,7 +5,7 @@ import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { runProgram } from './support/program.mjs'
 import { fleet, withStack } from './support/stack.mjs'
-import { until } from './support/until.mjs'
+import { until } from '../dev/until.mjs'
 
 const LAG_MS = 1500
 const stack = withStack(test, { replica: { lagMs: 0 } })

@@ -4,7 +4,7 @@ import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { ASKING, fleet, withStack } from './support/stack.mjs'
 import { AUTHORITY, tlsFront } from './support/tls-front.mjs'
-import { until } from './support/until.mjs'
+import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
 const PROMPT = '## Identity\nover TLS'

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { argumentsOf, refuse } from '../dev/arguments.mjs'
+import { argumentsOf, someOf } from '../dev/arguments.mjs'
 import { setUp } from '../dev/setup.mjs'
 import { PARTS, plain } from './titles.mjs'
 
@@ -26,7 +26,7 @@ const options = argumentsOf('npm run bench', usage, {
   only: { type: 'string', default: '' },
   out: { type: 'string' },
 })
-const parts = partsOf(options.only)
+const parts = someOf(options, 'only', Object.keys(PARTS))
 await setUp({ redis: 'optional' })
 const { runBench } = await import('./run.mjs')
 const { resultsOf, written } = await import('./results.mjs')
@@ -71,12 +71,4 @@ async function write(folder) {
   await writeFile(resolve(folder, 'bench.svg'), pictureOf(results))
   if (folder === resolve(OUT)) await writeReadmePart('bench', readmePart(results))
   console.log(`\nWritten to ${folder}`)
-}
-
-function partsOf(only) {
-  const names = Object.keys(PARTS)
-  const wanted = only === '' ? names : only.split(',')
-  const wrong = wanted.find((name) => !names.includes(name))
-  if (wrong !== undefined) refuse(`--only is "${only}": it must be some of ${names.join(', ')}`)
-  return wanted
 }

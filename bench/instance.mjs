@@ -3,10 +3,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
 import { serveParent } from '../dev/process.mjs'
+import { percentile } from '../dev/statistics.mjs'
 import { readFlatOut } from './growth/flat-out.mjs'
 import { requirePrompt } from './prompt.mjs'
 import { openSide } from './sides.mjs'
-import { percentile } from './statistics.mjs'
 
 const reads = new Map()
 

@@ -1,6 +1,7 @@
 // The benchmark's part of the README, made from its results.
 
-import { growthRowsOf, rowsOf, tableOf } from './report.mjs'
+import { tableOf } from '../dev/markdown.mjs'
+import { growthRowsOf, rowsOf } from './report.mjs'
 
 /** What the README has to say about these results (bench/results.json). @returns {string} Markdown */
 export function readmePart(results) {

@@ -97,21 +97,6 @@ export function verdictsOf(results) {
   return { met: said(true), unmet: said(false) }
 }
 
-/** Rows as a table in Markdown. @param {string[][]} rows */
-export function tableOf(rows) {
-  const widths = rows[0].map((_, column) => Math.max(3, ...rows.map((row) => row[column].length)))
-  const rule = widths.map((width, column) =>
-    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
-  )
-  const padded = (row) =>
-    row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
-    )
-  return [padded(rows[0]), rule, ...rows.slice(1).map(padded)]
-    .map((row) => `| ${row.join(' | ')} |`)
-    .join('\n')
-}
-
 /** A small share: 1/120 says more than 0.0083. */
 function fraction(number) {
   const parts = 1 / number

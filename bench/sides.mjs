@@ -3,8 +3,9 @@
 import { Redis } from '@upstash/redis'
 import * as grove from 'grove-shared-cache'
 
+import { optionsOf } from '../dev/cache-options.mjs'
 import { libCache } from '../dev/lib-cache.mjs'
-import { optionsOf, pushConnected } from './ours.mjs'
+import { pushConnected } from './push-connected.mjs'
 
 /**
  * @typedef {object} Place
@@ -16,20 +17,10 @@ import { optionsOf, pushConnected } from './ours.mjs'
 /** @type {Record<string, (place: Place) => (() => Promise<string>) | Promise<() => Promise<string>>>} */
 const SIDES = {
   /** At its defaults: from memory, under a lease. */
-  async ours(place) {
-    const cache = new grove.SystemPromptCache(optionsOf(place))
-    await cache.fetchActiveSystemPrompt()
-    await pushConnected(cache)
-    return () => cache.fetchActiveSystemPrompt()
-  },
+  ours: (place) => openOurs(place),
 
   /** Every read asks the store, which confirms by a few bytes that the prompt in memory is the one it has. */
-  async oursAsking(place) {
-    const cache = new grove.SystemPromptCache(optionsOf(place, { maxStalenessMs: 0 }))
-    await cache.fetchActiveSystemPrompt()
-    await pushConnected(cache)
-    return () => cache.fetchActiveSystemPrompt()
-  },
+  oursAsking: (place) => openOurs(place, { maxStalenessMs: 0 }),
 
   /** The whole value from the store at each read, as the clients beside it. */
   oursGet(place) {
@@ -55,6 +46,13 @@ const SIDES = {
     })
     return () => cache.get(key)
   },
+}
+
+async function openOurs(place, options) {
+  const cache = new grove.SystemPromptCache(optionsOf(place, options))
+  await cache.fetchActiveSystemPrompt()
+  await pushConnected(cache)
+  return () => cache.fetchActiveSystemPrompt()
 }
 
 function redisOf(environment, options) {

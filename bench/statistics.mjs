@@ -1,16 +1,7 @@
 // What many samples come to. Sides are compared round by round: in a round all were measured one after the other, so what
 // slowed the machine down then slowed them all.
 
-/** @param {number[]} values @param {number} part 0 to 1; between two values on the straight line @returns {number} */
-export function percentile(values, part) {
-  if (values.length === 0) throw new Error('there are no samples')
-  const sorted = values.toSorted((one, other) => one - other)
-  const place = (sorted.length - 1) * part
-  const below = sorted[Math.floor(place)]
-  return below + (sorted[Math.ceil(place)] - below) * (place - Math.floor(place))
-}
-
-export const median = (values) => percentile(values, 0.5)
+import { median, percentile } from '../dev/statistics.mjs'
 
 /** @param {number[]} values @returns {Spread} @typedef {{ median: number, p10: number, p90: number }} Spread */
 export function spreadOf(values) {

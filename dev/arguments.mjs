@@ -33,6 +33,13 @@ export function wholeNumber(values, name, least, most) {
   )
 }
 
+/** An option as some of these names, with commas; all of them if it is empty. Ends with status 2 for a name that is none. */
+export function someOf(values, name, names) {
+  const wanted = values[name] === '' ? names : values[name].split(',')
+  if (wanted.every((each) => names.includes(each))) return wanted
+  return refuse(`--${name} is "${values[name]}": it must be some of ${names.join(', ')}`)
+}
+
 /** Ends the program over what it was asked. */
 export function refuse(words) {
   console.error(words)

@@ -26,7 +26,7 @@ await setUp({ redis: 'optional' })
 const { startStack } = await import('./stack.mjs')
 const { fetchArtillery } = await import('./load/artillery.mjs')
 const { measureRun } = await import('./load/run.mjs')
-const { problemsOf, summaryOf, tableOf } = await import('./load/report.mjs')
+const { problemsOf, summaryOf, summaryTable } = await import('./load/report.mjs')
 const { readmePart } = await import('./load/readme.mjs')
 const { writeReadmePart } = await import('./readme.mjs')
 
@@ -76,7 +76,7 @@ const results = {
 const written = `${JSON.stringify(results, rounded, 2)}\n`
 await writeFile(RESULTS, written)
 await writeReadmePart('load', readmePart(JSON.parse(written)))
-console.log(`\n${tableOf(JSON.parse(written).summary)}\n`)
+console.log(`\n${summaryTable(JSON.parse(written).summary)}\n`)
 const problems = problemsOf(summary, LEAST_HIT_RATE)
 console.log(problems.length === 0 ? 'Passed.' : `Failed: ${problems.join('; ')}.`)
 process.exit(problems.length === 0 ? 0 : 1)

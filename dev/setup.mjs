@@ -40,14 +40,20 @@ function installPackages() {
 }
 
 function buildAddon() {
-  const addon = readdirSync(root).find((name) => /^grove-shared-cache\..+\.node$/.test(name))
+  const addon = builtAddon()
   const newest = Math.max(...SOURCES.flatMap((path) => files(join(root, path))).map(modified))
-  if (addon && modified(join(root, addon)) >= newest) return
+  if (addon && modified(addon) >= newest) return
   if (spawnSync('cargo', ['--version']).error) {
     fail('Rust is needed to build the addon: install it from https://rustup.rs and run this again.')
   }
   step('Building the addon (two minutes the first time)')
   run(process.execPath, [join(root, 'dev', 'build.mjs')])
+}
+
+/** The path of the addon for this machine; undefined where none is built. */
+export function builtAddon() {
+  const name = readdirSync(root).find((each) => /^grove-shared-cache\..+\.node$/.test(each))
+  return name && join(root, name)
 }
 
 function installRedis() {

@@ -5,7 +5,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { argumentsOf, refuse, wholeNumber } from './arguments.mjs'
+import { argumentsOf, refuse, someOf, wholeNumber } from './arguments.mjs'
 import { setUp } from './setup.mjs'
 import { COLUMNS } from './storm/columns.mjs'
 
@@ -30,7 +30,7 @@ const FAULTS = { on: [true], off: [false], both: [false, true] }
 const MOST_SEED = 2 ** 31
 
 const options = readArguments()
-const columns = columnsOf(options.only)
+const columns = someOf(options, 'only', Object.keys(COLUMNS))
 await setUp({ redis: 'optional' })
 const { runStorms } = await import('./storm/storm.mjs')
 const { problemsOf, rowsOf } = await import('./storm/report.mjs')
@@ -114,12 +114,4 @@ function readArguments() {
     instances: wholeNumber(values, 'instances', 2, 8),
     seed: wholeNumber(values, 'seed', 0, MOST_SEED),
   }
-}
-
-function columnsOf(only) {
-  const names = Object.keys(COLUMNS)
-  const wanted = only === '' ? names : only.split(',')
-  const wrong = wanted.find((name) => !names.includes(name))
-  if (wrong !== undefined) refuse(`--only is "${only}": it must be some of ${names.join(', ')}`)
-  return wanted
 }

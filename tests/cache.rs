@@ -6,7 +6,7 @@
 mod common;
 
 use async_trait::async_trait;
-use common::{HandClock, Lines, Scene, ScriptedSource, held, prompt, row, until};
+use common::{HandClock, LIMITS, Lines, Scene, ScriptedSource, held, prompt, row, until};
 use grove_shared_cache::core::answer::{Answer, Tier};
 use grove_shared_cache::core::cache::{Cache, Parts};
 use grove_shared_cache::core::clock::Clock;
@@ -28,13 +28,6 @@ use tokio::task::JoinHandle;
 
 const T1: &str = "2026-01-01T00:00:00+00:00";
 const T2: &str = "2026-01-02T00:00:00+00:00";
-
-const LIMITS: Limits = Limits {
-    ttl_seconds: 300,
-    max_staleness: Duration::from_secs(1),
-    redis_timeout: Duration::from_millis(500),
-    source_timeout: Duration::from_millis(2000),
-};
 
 /// A store that can be switched off, and everything a test looks at.
 struct World {

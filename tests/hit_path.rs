@@ -6,15 +6,13 @@
 mod common;
 
 use allocation_counter::measure;
-use common::{HandClock, Lines, Scene, ScriptedSource, row};
+use common::{HandClock, LIMITS, Lines, Scene, ScriptedSource, row};
 use grove_shared_cache::core::cache::{Cache, Parts};
-use grove_shared_cache::core::config::Limits;
 use grove_shared_cache::core::log::{Level, Logger};
 use grove_shared_cache::core::near::AtHand;
 use grove_shared_cache::core::prompt::SystemPrompt;
 use grove_shared_cache::core::rules::Rules;
 use std::sync::Arc;
-use std::time::Duration;
 
 const HITS: usize = 1000;
 
@@ -30,12 +28,7 @@ async fn hot_cache(bytes: usize) -> Arc<Cache> {
         source: Some(ScriptedSource::of([Scene::Row(row)])),
         legacy: None,
         clock: Arc::new(HandClock::default()),
-        limits: Limits {
-            ttl_seconds: 300,
-            max_staleness: Duration::from_secs(1),
-            redis_timeout: Duration::from_millis(500),
-            source_timeout: Duration::from_secs(2),
-        },
+        limits: LIMITS,
         rules: Rules::ALL_KEPT,
     };
     let logger = Logger::new(Some(Level::Info), Arc::new(Lines::default()), resource);

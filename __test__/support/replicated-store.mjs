@@ -2,7 +2,7 @@
 import { Redis } from '@upstash/redis'
 
 import { startStore } from '../../dev/stack.mjs'
-import { until } from './until.mjs'
+import { until } from '../../dev/until.mjs'
 
 /**
  * Starts it, and stops it after the test.

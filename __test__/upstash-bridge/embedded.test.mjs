@@ -4,7 +4,7 @@ import test from 'ava'
 
 import { startRedis } from '../../dev/redis.mjs'
 import { INVALIDATE, bridgeFor, isNear, openStream, withRedis } from '../support/bridge.mjs'
-import { until } from '../support/until.mjs'
+import { until } from '../../dev/until.mjs'
 
 withRedis(test)
 

@@ -2,7 +2,7 @@
 import test from 'ava'
 
 import { bridgeFor, openStream, withRedis } from '../support/bridge.mjs'
-import { until } from '../support/until.mjs'
+import { until } from '../../dev/until.mjs'
 
 withRedis(test)
 

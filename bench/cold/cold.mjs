@@ -3,11 +3,11 @@
 
 import { execFile } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-import { root } from '../../dev/command.mjs'
+import { builtAddon } from '../../dev/setup.mjs'
 import { PROMPT } from '../prompt.mjs'
 import { orderOf, sampling } from '../statistics.mjs'
 
@@ -32,7 +32,7 @@ const SHA256 = createHash('sha256').update(PROMPT).digest('hex')
 /** @param {import('../run.mjs').Context} context @returns {Promise<import('../statistics.mjs').Samples>} */
 export async function measureCold({ stack, environment, pace }) {
   const { samples, add } = sampling()
-  add('file', { bytes: addonBytes() })
+  add('file', { bytes: statSync(builtAddon()).size })
   // In the round before the first, what is to be stored comes into the store, and the files into the machine's memory.
   for (let round = -1; round < ROUNDS[pace]; round += 1) {
     for (const { side, program, stored } of orderOf(SIDES, Math.max(0, round))) {
@@ -68,9 +68,4 @@ function requireColdRead(side, { sourceReads, sha256, stored }) {
   if (sha256 !== SHA256) throw new Error(`${side} did not give the prompt`)
   if (sourceReads !== (stored ? 0 : 1))
     throw new Error(`${side} asked the source ${sourceReads} times for its first prompt`)
-}
-
-function addonBytes() {
-  const addon = readdirSync(root).find((name) => /^grove-shared-cache\..+\.node$/.test(name))
-  return statSync(`${root}/${addon}`).size
 }

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { configure, fetchActiveSystemPrompt } from 'grove-shared-cache'
 
-import { optionsOf } from '../ours.mjs'
+import { optionsOf } from '../../dev/cache-options.mjs'
 import { requirePrompt } from '../prompt.mjs'
 import { readFlatOut } from './flat-out.mjs'
 

@@ -5,7 +5,8 @@ import { memoryDriver } from 'bentocache/drivers/memory'
 import * as grove from 'grove-shared-cache'
 import { LRUCache } from 'lru-cache'
 
-import { optionsOf, pushConnected } from '../ours.mjs'
+import { optionsOf } from '../../dev/cache-options.mjs'
+import { pushConnected } from '../push-connected.mjs'
 
 const TTL_MS = 300_000
 const KEY = 'active'

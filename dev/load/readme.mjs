@@ -1,6 +1,6 @@
 // The load test's part of the README, made from its results.
 
-import { tableOf } from './report.mjs'
+import { summaryTable } from './report.mjs'
 
 /** What the README has to say about these results. */
 export function readmePart({
@@ -20,7 +20,7 @@ that takes ${sourceMs.least} to ${sourceMs.most} ms. Two runs of ${seconds} s ea
 rest are sums. Servers, proxy, Redis and Postgres share the cores, so compare the columns, not the milliseconds.
 
 <!-- prettier-ignore-start -->
-${tableOf(summary)}
+${summaryTable(summary)}
 <!-- prettier-ignore-end -->
 
 `

@@ -1,5 +1,8 @@
 // What a load test comes to: medians over its runs, a table, and whether it passed.
 
+import { tableOf } from '../markdown.mjs'
+import { median } from '../statistics.mjs'
+
 /** @param {object[]} runs see `run.mjs` @returns {object} */
 export function summaryOf(runs) {
   const over = (shared) => {
@@ -45,14 +48,14 @@ export function problemsOf({ on, off }, leastHitRate) {
 }
 
 /** The summary as a Markdown table. */
-export function tableOf({ on, off }) {
+export function summaryTable({ on, off }) {
   const times = (name, label) =>
     ['p50', 'p95', 'p99'].map((part) => [
       `${label}, ${part.toUpperCase()}`,
       inMs(off[name][part]),
       inMs(on[name][part]),
     ])
-  return markdown([
+  return tableOf([
     ['', 'without a cache', 'with this package'],
     ...times('responseTimeMs', 'chat initialisation'),
     ...times('systemPromptMs', 'the prompt in it'),
@@ -68,23 +71,6 @@ export function tableOf({ on, off }) {
     ['fallback prompts (no row is active amid an edit)', off.fallbacks, on.fallbacks],
     ['failed requests', off.failures, on.failures],
   ])
-}
-
-function markdown([head, ...rows]) {
-  const cells = [head, ...rows].map((row) => row.map(String))
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column].length)))
-  const rule = widths.map((width, column) =>
-    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
-  )
-  const line = (row) =>
-    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join(' | ')} |`
-  return [line(cells[0]), line(rule), ...cells.slice(1).map(line)].join('\n')
-}
-
-function median(values) {
-  const sorted = values.toSorted((one, other) => one - other)
-  const middle = sorted.length / 2
-  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2
 }
 
 const inMs = (value) => `${value.toFixed(1)} ms`

@@ -2,19 +2,13 @@
 
 import { SystemPromptCache } from 'grove-shared-cache'
 
+import { optionsOf } from '../cache-options.mjs'
 import { FALLBACK } from './prompt.mjs'
 
 export function openOurs({ environment, keyPrefix, push }) {
-  const cache = new SystemPromptCache({
-    upstashUrl: environment.UPSTASH_REDIS_REST_URL,
-    upstashToken: environment.UPSTASH_REDIS_REST_TOKEN,
-    supabaseUrl: environment.SUPABASE_URL,
-    supabaseKey: environment.SUPABASE_SERVICE_ROLE_KEY,
-    keyPrefix,
-    push,
-    fallbackPrompt: FALLBACK,
-    logLevel: 'silent',
-  })
+  const cache = new SystemPromptCache(
+    optionsOf({ environment, keyPrefix }, { push, fallbackPrompt: FALLBACK, logLevel: 'silent' }),
+  )
   return {
     read: () => cache.fetchActiveSystemPromptConfig(),
     invalidate: () => cache.invalidateSystemPrompt(),

@@ -1,6 +1,7 @@
 // The storm's part of the README, made from its results.
 
-import { tableOf } from './report.mjs'
+import { tableOf } from '../markdown.mjs'
+import { rowsOf } from './report.mjs'
 
 /** What the README has to say about these results (docs/storm/results.json). @returns {string} Markdown */
 export function readmePart(results) {
@@ -11,7 +12,7 @@ ${seconds} s a column, seed ${seed}, a source that takes ${sourceMs.least} to ${
 the milliseconds.
 
 <!-- prettier-ignore-start -->
-${tableOf(results)}
+${tableOf(rowsOf(results))}
 <!-- prettier-ignore-end -->
 
 `

@@ -86,22 +86,6 @@ const COSTS = [
   ],
 ]
 
-/** The table as Markdown. */
-export function tableOf(results) {
-  const cells = rowsOf(results)
-  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)))
-  const rule = widths.map((width, column) =>
-    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
-  )
-  const padded = (row) =>
-    row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
-    )
-  return [padded(cells[0]), rule, ...cells.slice(1).map(padded)]
-    .map((row) => `| ${row.join(' | ')} |`)
-    .join('\n')
-}
-
 function quantiles(edits, { p50, p99, max }) {
   return edits === 0 ? '-' : `${[p50, p99, max].map(digits).join(' / ')} ms`
 }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 /// Rejects only with `CLOSED`, after `close()`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn fetch_active_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, JsString<'_>>> {
-    DefaultInstance::of(env)?.get().fetch_prompt(env)
+    Instance::default_of(env)?.fetch_prompt(env)
 }
 
 /// The active system prompt with its behaviour fields, its version and the tier it came from. The object is frozen: hits share
@@ -25,7 +25,7 @@ pub fn fetch_active_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, JsSt
 /// Rejects only with `CLOSED`, after `close()`.
 #[napi(ts_return_type = "Promise<Readonly<SystemPromptConfig>>")]
 pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'_, Object<'_>>> {
-    DefaultInstance::of(env)?.get().fetch_config(env)
+    Instance::default_of(env)?.fetch_config(env)
 }
 
 /// Drops the prompt everywhere: a read that begins more than `maxStalenessMs` after it resolved is not given the old one, on
@@ -36,20 +36,20 @@ pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'
 /// from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
 #[napi]
 pub fn invalidate_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, InvalidationReceipt>> {
-    DefaultInstance::of(env)?.get().invalidate(env)
+    Instance::default_of(env)?.invalidate(env)
 }
 
 /// What a read gives now, and how Redis is: for `GET /api/debug/system-prompt`. Holds the whole prompt, no URL and no token.
 /// Never rejects.
 #[napi]
 pub fn debug_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, SystemPromptDebug>> {
-    DefaultInstance::of(env)?.get().debug(env)
+    Instance::default_of(env)?.debug(env)
 }
 
 /// Counts of the default instance, without asking anything.
 #[napi]
 pub fn stats(env: &Env) -> napi::Result<CacheStats> {
-    DefaultInstance::of(env)?.get().stats(env)
+    Instance::default_of(env)?.stats(env)
 }
 
 /// Replaces the default instance by one with these options; calls that are under way end with the old one.
@@ -68,7 +68,7 @@ pub fn configure(
 /// way end as they would have; an invalidation that failed is not tried again. May be called again. A process ends without it too.
 #[napi(ts_return_type = "Promise<void>")]
 pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
-    DefaultInstance::of(env)?.get().close(env)?;
+    Instance::default_of(env)?.close(env)?;
     PromiseRaw::resolve(env, ())
 }
 

@@ -85,6 +85,11 @@ impl Instance {
         }
     }
 
+    /// The default instance of this environment.
+    pub fn default_of(env: &Env) -> napi::Result<Rc<Self>> {
+        Ok(DefaultInstance::of(env)?.get())
+    }
+
     fn of(given: Given) -> Self {
         Instance {
             given,

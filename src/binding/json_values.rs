@@ -1,7 +1,7 @@
 //! `cache.get / set / del`: JSON values under keys of the server's choice, written and read as `@upstash/redis` does.
 
 use crate::binding::errors::{promise, to_js};
-use crate::binding::instance::DefaultInstance;
+use crate::binding::instance::Instance;
 use crate::core::config::{DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, is_whole};
 use crate::core::error::Error;
 use napi::bindgen_prelude::{Either, Either3, Function, Null, PromiseRaw};
@@ -35,7 +35,7 @@ pub fn get<'env>(
     #[napi(ts_arg_type = "string")] key: Either<String, Unknown>,
 ) -> napi::Result<PromiseRaw<'env, Either<Unknown<'env>, Null>>> {
     let key = key_of(env, key)?;
-    let cache = DefaultInstance::of(env)?.get().cache(env);
+    let cache = Instance::default_of(env)?.cache(env);
     let read = async move { cache?.values.get(&key).await };
     promise(env, read, |env, text| match text {
         None => Ok(Either::B(Null)),
@@ -71,7 +71,7 @@ pub fn set<'env>(
         ));
     };
     let ttl_seconds = ttl_of(env, ttl_seconds)?;
-    let cache = DefaultInstance::of(env)?.get().cache(env);
+    let cache = Instance::default_of(env)?.cache(env);
     let write = async move { cache?.values.set(&key, &text, ttl_seconds).await };
     promise(env, write, |_, ()| Ok(()))
 }
@@ -86,7 +86,7 @@ pub fn del<'env>(
     #[napi(ts_arg_type = "string")] key: Either<String, Unknown>,
 ) -> napi::Result<PromiseRaw<'env, bool>> {
     let key = key_of(env, key)?;
-    let cache = DefaultInstance::of(env)?.get().cache(env);
+    let cache = Instance::default_of(env)?.cache(env);
     promise(
         env,
         async move { cache?.values.delete(&key).await },

@@ -9,6 +9,7 @@ pub mod stack;
 
 use async_trait::async_trait;
 use grove_shared_cache::core::clock::Clock;
+use grove_shared_cache::core::config::Limits;
 use grove_shared_cache::core::error::Fault;
 use grove_shared_cache::core::http::Deadline;
 use grove_shared_cache::core::log::{Level, LogSink};
@@ -22,6 +23,14 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout_at;
 
 pub const NOON_MS: u64 = 1_800_000_000_000;
+
+/// The defaults.
+pub const LIMITS: Limits = Limits {
+    ttl_seconds: 300,
+    max_staleness: Duration::from_secs(1),
+    redis_timeout: Duration::from_millis(500),
+    source_timeout: Duration::from_millis(2000),
+};
 
 /// Stands still until it is moved, but for a nanosecond at each look: no two moments are the same.
 #[derive(Default)]
