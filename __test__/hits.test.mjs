@@ -199,21 +199,17 @@ test('a hit takes about as long as a local variable, however long the prompt is'
        config: async (n) => { for (; n > 0; n--) await fetchActiveSystemPromptConfig() },
      }
      if ((await fetchActiveSystemPrompt()).length < ${LONGEST}) throw new Error('it is not the long one')
-     const rounds = []
-     for (let round = 0; round < 15; round++) {
-       const took = {}
+     // The fastest of many short rounds: what else the machine does only ever adds.
+     const fastest = {}
+     for (let round = 0; round < 60; round++) {
        for (const [name, side] of Object.entries(sides)) {
          const begun = performance.now()
-         await side(20_000)
-         took[name] = performance.now() - begun
+         await side(5_000)
+         fastest[name] = Math.min(performance.now() - begun, fastest[name] ?? Infinity)
        }
-       rounds.push(took)
      }
-     const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
      const ratios = {}
-     for (const name of ['short', 'long', 'config']) {
-       ratios[name] = median(rounds.slice(3).map((took) => took[name] / took.local))
-     }
+     for (const name of ['short', 'long', 'config']) ratios[name] = fastest[name] / fastest.local
      console.log(JSON.stringify(ratios))`,
   )
   // Measured: 1.2. A copy of the short prompt alone would be 30, a spawned task 1000.
