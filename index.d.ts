@@ -111,8 +111,10 @@ export interface CacheStats {
   misses: number
   /** Misses because of something that this package did not write, or not whole. */
   foreign: number
-  /** Reads and writes of the prompt that the store did not answer. */
+  /** Reads and writes of the prompt that the store did not answer, or was not asked for while its breaker is open. */
   storeFaults: number
+  /** How often the store's breaker opened. */
+  breakerOpened: number
   /** Requests to the source. */
   sourceReads: number
   /** Requests that the source did not answer. */
@@ -125,7 +127,7 @@ export interface CacheStats {
   fills: number
   /** Prompts not written, because an invalidation came between. */
   fillsRefused: number
-  /** Invalidations that went through. */
+  /** Invalidations that went through; calls that came together count as one. */
   invalidations: number
   /** Invalidations that did not reach the store. */
   invalidationsFailed: number
@@ -226,6 +228,11 @@ export interface RedisStatus {
   invalidationPending: boolean
   /** Whether the push stream is open. It is opened by the first read; without it a change is seen when a lease ends. */
   pushConnected: boolean
+  /**
+   * The circuit breaker in front of it: `closed` while it answers, `open` after repeated faults: then it is asked once a
+   * second, and while that is under way it is `half-open`. Null if not configured.
+   */
+  breaker: 'closed' | 'open' | 'half-open' | null
   /**
    * Why it did not answer, in one word: `timeout`, `unreachable`, `interrupted`, `unauthorized`, `quota`, `redirected`,
    * `status`, `rejected`, `too-large`, `malformed`. Null if it did, or is not configured.

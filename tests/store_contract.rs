@@ -8,7 +8,6 @@ mod common;
 
 use common::HandClock;
 use common::stack::stack;
-use grove_shared_cache::core::cache::SharedStore;
 use grove_shared_cache::core::clock::SystemClock;
 use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::prompt::{COLUMNS, TABLE};
@@ -19,6 +18,7 @@ use grove_shared_cache::core::push::Channel;
 use grove_shared_cache::core::push::upstash::UpstashChannel;
 use grove_shared_cache::core::source::Source;
 use grove_shared_cache::core::source::supabase::Supabase;
+use grove_shared_cache::core::store::SharedStore;
 use grove_shared_cache::core::store::memory::Memory;
 use grove_shared_cache::core::store::upstash::Upstash;
 use grove_shared_cache::core::store::{Fill, Store};

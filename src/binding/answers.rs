@@ -98,6 +98,10 @@ pub struct RedisStatus {
     pub invalidation_pending: bool,
     /// Whether the push stream is open. It is opened by the first read; without it a change is seen when a lease ends.
     pub push_connected: bool,
+    /// The circuit breaker in front of it: `closed` while it answers, `open` after repeated faults: then it is asked once a
+    /// second, and while that is under way it is `half-open`. Null if not configured.
+    #[napi(ts_type = "'closed' | 'open' | 'half-open' | null")]
+    pub breaker: OrNull<String>,
     /// Why it did not answer, in one word: `timeout`, `unreachable`, `interrupted`, `unauthorized`, `quota`, `redirected`,
     /// `status`, `rejected`, `too-large`, `malformed`. Null if it did, or is not configured.
     #[napi(ts_type = "string | null")]
@@ -119,8 +123,10 @@ pub struct CacheStats {
     pub misses: f64,
     /// Misses because of something that this package did not write, or not whole.
     pub foreign: f64,
-    /// Reads and writes of the prompt that the store did not answer.
+    /// Reads and writes of the prompt that the store did not answer, or was not asked for while its breaker is open.
     pub store_faults: f64,
+    /// How often the store's breaker opened.
+    pub breaker_opened: f64,
     /// Requests to the source.
     pub source_reads: f64,
     /// Requests that the source did not answer.
@@ -133,7 +139,7 @@ pub struct CacheStats {
     pub fills: f64,
     /// Prompts not written, because an invalidation came between.
     pub fills_refused: f64,
-    /// Invalidations that went through.
+    /// Invalidations that went through; calls that came together count as one.
     pub invalidations: f64,
     /// Invalidations that did not reach the store.
     pub invalidations_failed: f64,
@@ -285,6 +291,7 @@ fn redis(cache: &Cache, answer: &Answer, probe: Option<Result<Probe, Fault>>) ->
         generation: number(answer.generation.as_ref()),
         invalidation_pending: cache.invalidation_pending(),
         push_connected: cache.push_connected(),
+        breaker: or_null(cache.breaker().map(|(phase, _)| phase.as_str().to_owned())),
         error: or_null(fault.map(|fault| fault.class().to_owned())),
     }
 }
@@ -299,6 +306,7 @@ pub fn stats(cache: &Cache) -> CacheStats {
         misses: stats.misses.get() as f64,
         foreign: stats.foreign.get() as f64,
         store_faults: stats.store_faults.get() as f64,
+        breaker_opened: cache.breaker().map_or(0, |(_, opened)| opened) as f64,
         source_reads: stats.source_reads.get() as f64,
         source_faults: stats.source_faults.get() as f64,
         stale: stats.stale.get() as f64,

@@ -1,9 +1,11 @@
 //! Core errors as JavaScript errors: `instanceof Error`, with `code`, `retryable` and `cause`.
 
 use crate::core::error::Error;
+use futures_util::FutureExt;
 use napi::bindgen_prelude::{JsObjectValue, JsValue, Object, PromiseRaw, ToNapiValue};
 use napi::{Env, Status, Unknown};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
 /// An error whose `code` is ours. Thrown or rejected with, JavaScript receives the very object that is built here.
 pub fn to_js(env: &Env, error: Error) -> napi::Error {
@@ -30,7 +32,8 @@ fn plain<'env>(env: &'env Env, message: &str) -> napi::Result<Object<'env>> {
     env.create_error(napi::Error::new(Status::GenericFailure, message))
 }
 
-/// Runs `future` off the event loop and settles a promise with what `to_value` makes of it on the JavaScript thread.
+/// Runs `future` off the event loop and settles a promise with what `to_value` makes of it on the JavaScript thread. A panic
+/// in it becomes a rejection.
 pub fn promise<'env, T, V>(
     env: &'env Env,
     future: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -40,10 +43,10 @@ where
     T: Send + 'static,
     V: ToNapiValue,
 {
-    env.spawn_future_with_callback(async move { Ok(future.await) }, move |env, outcome| {
-        match outcome {
-            Ok(value) => to_value(env, value),
-            Err(error) => Err(to_js(env, error)),
-        }
+    let outcome = AssertUnwindSafe(future).catch_unwind();
+    let outcome = async move { Ok(outcome.await.unwrap_or_else(|_| Err(Error::internal()))) };
+    env.spawn_future_with_callback(outcome, move |env, outcome| match outcome {
+        Ok(value) => to_value(env, value),
+        Err(error) => Err(to_js(env, error)),
     })
 }

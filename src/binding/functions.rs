@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 /// `legacySource`, the fallback prompt, in this order. Ends within `redisTimeoutMs` + `sourceTimeoutMs`.
 ///
 /// Rejects only with `CLOSED`, after `close()`.
-#[napi(ts_return_type = "Promise<string>")]
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn fetch_active_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, JsString<'_>>> {
     Instance::default_of(env)?.fetch_prompt(env)
 }
@@ -23,7 +23,7 @@ pub fn fetch_active_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, JsSt
 /// it. Copy it to change it.
 ///
 /// Rejects only with `CLOSED`, after `close()`.
-#[napi(ts_return_type = "Promise<Readonly<SystemPromptConfig>>")]
+#[napi(catch_unwind, ts_return_type = "Promise<Readonly<SystemPromptConfig>>")]
 pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'_, Object<'_>>> {
     Instance::default_of(env)?.fetch_config(env)
 }
@@ -34,20 +34,20 @@ pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'
 /// Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
 /// background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads
 /// from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
-#[napi]
+#[napi(catch_unwind)]
 pub fn invalidate_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, InvalidationReceipt>> {
     Instance::default_of(env)?.invalidate(env)
 }
 
 /// What a read gives now, and how Redis is: for `GET /api/debug/system-prompt`. Holds the whole prompt, no URL and no token.
 /// Never rejects.
-#[napi]
+#[napi(catch_unwind)]
 pub fn debug_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, SystemPromptDebug>> {
     Instance::default_of(env)?.debug(env)
 }
 
 /// Counts of the default instance, without asking anything.
-#[napi]
+#[napi(catch_unwind)]
 pub fn stats(env: &Env) -> napi::Result<CacheStats> {
     Instance::default_of(env)?.stats(env)
 }
@@ -55,7 +55,7 @@ pub fn stats(env: &Env) -> napi::Result<CacheStats> {
 /// Replaces the default instance by one with these options; calls that are under way end with the old one.
 ///
 /// Throws `CONFIG_INVALID` if an option is wrong, and changes nothing then.
-#[napi]
+#[napi(catch_unwind)]
 pub fn configure(
     env: &Env,
     #[napi(ts_arg_type = "CacheOptions")] options: Unknown,
@@ -66,7 +66,7 @@ pub fn configure(
 
 /// Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
 /// way end as they would have; an invalidation that failed is not tried again. May be called again. A process ends without it too.
-#[napi(ts_return_type = "Promise<void>")]
+#[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
     Instance::default_of(env)?.close(env)?;
     PromiseRaw::resolve(env, ())
@@ -77,7 +77,7 @@ pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
 /// a blank line between them. What is missing, null or empty is left out, and so is every other field.
 ///
 /// Throws `ARGUMENT_INVALID` if the payload is not an object or a section is not a string.
-#[napi]
+#[napi(catch_unwind)]
 pub fn assemble_prompt_content(
     env: &Env,
     #[napi(ts_arg_type = "object")] payload: Unknown,

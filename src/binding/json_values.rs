@@ -29,7 +29,7 @@ const MAX_KEY_BYTES: usize = 32 << 10;
 ///
 /// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes. Rejects with `STORE_UNAVAILABLE` if Redis
 /// does not answer.
-#[napi(namespace = "cache", ts_return_type = "Promise<any>")]
+#[napi(catch_unwind, namespace = "cache", ts_return_type = "Promise<any>")]
 pub fn get<'env>(
     env: &'env Env,
     #[napi(ts_arg_type = "string")] key: Either<String, Unknown>,
@@ -52,6 +52,7 @@ pub fn get<'env>(
 /// function, a symbol, `undefined`), or the TTL is not a whole number in its range; and what `JSON.stringify` throws,
 /// such as `TypeError` for a cycle. Rejects with `STORE_UNAVAILABLE` if Redis does not answer.
 #[napi(
+    catch_unwind,
     namespace = "cache",
     ts_args_type = "key: string, value: unknown, ttlSeconds?: number",
     ts_return_type = "Promise<void>"
@@ -80,7 +81,7 @@ pub fn set<'env>(
 ///
 /// Throws `ARGUMENT_INVALID` if the key is not a string of 1 to 32768 bytes. Rejects with `STORE_UNAVAILABLE` if Redis
 /// does not answer.
-#[napi(namespace = "cache", ts_return_type = "Promise<boolean>")]
+#[napi(catch_unwind, namespace = "cache", ts_return_type = "Promise<boolean>")]
 pub fn del<'env>(
     env: &'env Env,
     #[napi(ts_arg_type = "string")] key: Either<String, Unknown>,

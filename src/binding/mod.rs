@@ -10,5 +10,6 @@ mod json_values;
 mod legacy;
 mod options;
 mod readers;
+mod rehearsals;
 mod sinks;
 mod system_prompt_cache;

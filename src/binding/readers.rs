@@ -6,6 +6,7 @@
 
 use crate::binding::instance::{DefaultInstance, Instance};
 use crate::binding::system_prompt_cache::SystemPromptCache;
+use crate::core::panics;
 use napi::bindgen_prelude::{
     ClassInstance, FnArgs, Function, JsObjectValue, JsValue, Object, PromiseRaw,
 };
@@ -24,6 +25,7 @@ type SubclassParts<'env> = FnArgs<(Function<'env>, Function<'env, (), Object<'st
 /// Runs when an environment (the main thread, a worker) loads the addon.
 #[napi(module_exports)]
 pub fn put_readers_in_front(mut exports: Object, env: Env) -> napi::Result<()> {
+    panics::note();
     let default = DefaultInstance::set_up(&env)?;
     add_readers(&env, &mut exports, move || default.get())?;
 

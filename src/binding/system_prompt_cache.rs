@@ -28,14 +28,14 @@ impl ObjectFinalize for SystemPromptCache {
 #[napi]
 impl SystemPromptCache {
     /// Connects to nothing; the first read does. Throws `CONFIG_INVALID` if an option is wrong.
-    #[napi(constructor, ts_args_type = "options?: CacheOptions")]
+    #[napi(catch_unwind, constructor, ts_args_type = "options?: CacheOptions")]
     pub fn new(env: &Env, options: Unknown) -> napi::Result<Self> {
         let instance = Rc::new(Instance::new(env, options)?);
         Ok(SystemPromptCache { instance })
     }
 
     /// As `fetchActiveSystemPrompt()`.
-    #[napi(ts_return_type = "Promise<string>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<string>")]
     pub fn fetch_active_system_prompt<'env>(
         &self,
         env: &'env Env,
@@ -44,7 +44,7 @@ impl SystemPromptCache {
     }
 
     /// As `fetchActiveSystemPromptConfig()`.
-    #[napi(ts_return_type = "Promise<Readonly<SystemPromptConfig>>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<Readonly<SystemPromptConfig>>")]
     pub fn fetch_active_system_prompt_config<'env>(
         &self,
         env: &'env Env,
@@ -53,7 +53,7 @@ impl SystemPromptCache {
     }
 
     /// As `invalidateSystemPrompt()`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn invalidate_system_prompt<'env>(
         &self,
         env: &'env Env,
@@ -62,7 +62,7 @@ impl SystemPromptCache {
     }
 
     /// As `debugSystemPrompt()`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn debug_system_prompt<'env>(
         &self,
         env: &'env Env,
@@ -71,13 +71,13 @@ impl SystemPromptCache {
     }
 
     /// As `stats()`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn stats(&self, env: &Env) -> napi::Result<CacheStats> {
         self.instance.stats(env)
     }
 
     /// As `close()`; only a new instance comes after it.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
         self.instance.close(env)?;
         PromiseRaw::resolve(env, ())

@@ -5,12 +5,15 @@
 //! source gave is filled into the store under the generation that was read before the source was asked, and nothing else is
 //! ever stored.
 
-use crate::core::answer::{Answer, Tier};
+use crate::core::answer::{Answer, Receipt, Tier};
+use crate::core::batches::Batches;
+use crate::core::breaker::Phase;
 use crate::core::clock::Clock;
 use crate::core::config::Limits;
-use crate::core::error::Fault;
+use crate::core::error::{Error, Fault};
 use crate::core::flight::{Boarding, Flights};
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
+use crate::core::invalidation::INTERVAL;
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
 use crate::core::near::{Answered, AtHand, Departure, Near, Origin};
@@ -20,7 +23,8 @@ use crate::core::push::{Channel, Listener, Supervised};
 use crate::core::rules::{Rule, Rules};
 use crate::core::source::{LegacySource, Source};
 use crate::core::stats::Stats;
-use crate::core::store::{Fill, KeyValue, Probe, Store};
+use crate::core::store::guarded::Guarded;
+use crate::core::store::{Fill, KeyValue, Probe, SharedStore, Store};
 use crate::core::values::Values;
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,9 +50,6 @@ pub trait Resource: Narrator {
     fn title<'a>(&self, entry: &'a Entry) -> Option<&'a str>;
 }
 
-pub trait SharedStore: Store + KeyValue {}
-impl<T: Store + KeyValue> SharedStore for T {}
-
 /// What a cache is made of.
 pub struct Parts {
     /// Tells this instance from all others.
@@ -66,11 +67,14 @@ pub struct Parts {
 
 pub struct Cache {
     pub(super) parts: Parts,
-    pub(super) journal: Journal,
+    /// That of the parts, behind its breaker.
+    pub(super) store: Option<Arc<Guarded>>,
+    pub(super) journal: Arc<Journal>,
     pub stats: Stats,
     pub values: Values,
     pub(super) near: Near,
     flights: Flights<Landed>,
+    pub(super) invalidations: Arc<Batches<Result<Receipt, Error>>>,
     pub(super) pending: Pending,
     /// Wakes the flights that wait for another instance's load: an announcement comes when that is done.
     pub(super) told: Notify,
@@ -122,18 +126,23 @@ pub(super) enum Asked {
 
 impl Cache {
     pub fn new(parts: Parts, logger: Logger) -> Arc<Self> {
-        let store = parts.store.clone().map(|store| store as Arc<dyn KeyValue>);
+        let journal = Arc::new(Journal::new(logger));
+        let guarded = |store| Arc::new(Guarded::new(store, parts.clock.clone(), journal.clone()));
+        let store = parts.store.clone().map(guarded);
+        let values = store.clone().map(|store| store as Arc<dyn KeyValue>);
         Arc::new(Cache {
-            values: Values::new(store, parts.limits.redis_timeout),
+            values: Values::new(values, parts.limits.redis_timeout),
             near: Near::new(parts.limits.max_staleness, parts.rules),
             parts,
+            store,
             stats: Stats::default(),
             flights: Flights::default(),
+            invalidations: Batches::every(INTERVAL),
             pending: Pending::default(),
             told: Notify::new(),
             push: OnceLock::new(),
             closed: AtomicBool::new(false),
-            journal: Journal::new(logger),
+            journal,
         })
     }
 
@@ -189,7 +198,10 @@ impl Cache {
                 None => self.fallback(None),
             },
             Some(Landed::StandIn(answer)) => answer,
-            None => self.fallback(None),
+            None => {
+                self.journal.panicked();
+                self.fallback(None)
+            }
         }
     }
 
@@ -228,10 +240,16 @@ impl Cache {
     /// What a read gives, and how the store is (`None` without one); for people.
     pub async fn examine(self: &Arc<Self>) -> (Answer, Option<Result<Probe, Fault>>) {
         let probe = async {
-            let store = self.parts.store.as_ref()?;
+            let store = self.store.as_ref()?;
             Some(store.probe(self.redis_deadline()).await)
         };
         tokio::join!(self.fetch(), probe)
+    }
+
+    /// How the store's breaker is, and how often it opened; `None` without a store.
+    pub fn breaker(&self) -> Option<(Phase, u64)> {
+        let store = self.store.as_ref()?;
+        Some((store.phase(), store.opened()))
     }
 
     /// Whether the stream of announcements is open.
@@ -326,15 +344,15 @@ impl Cache {
     }
 
     /// The store, unless an invalidation is owed to it: it may not have seen that the fence is down.
-    pub(super) fn trusted_store(&self) -> Option<&dyn SharedStore> {
-        let store = self.parts.store.as_deref()?;
+    pub(super) fn trusted_store(&self) -> Option<&Guarded> {
+        let store = self.store.as_deref()?;
         let owed = self.pending.is_owed() && self.parts.rules.keep(Rule::PendingKeepsOffTheStore);
         (!owed).then_some(store)
     }
 
     async fn look_up(
         self: &Arc<Self>,
-        store: &dyn SharedStore,
+        store: &Guarded,
         departure: Departure,
     ) -> Result<Asked, Fault> {
         let deadline = self.redis_deadline();
@@ -358,7 +376,7 @@ impl Cache {
     /// Whether the store still has what the near cache holds. Not asked where that is known to have changed.
     async fn confirm(
         &self,
-        store: &dyn SharedStore,
+        store: &Guarded,
         deadline: Deadline,
         departure: Departure,
     ) -> Result<bool, Fault> {
@@ -384,7 +402,7 @@ impl Cache {
     /// Reads all that the store has.
     pub(super) async fn read_store(
         &self,
-        store: &dyn SharedStore,
+        store: &Guarded,
         deadline: Deadline,
         departure: Departure,
     ) -> Result<Asked, Fault> {

@@ -6,6 +6,7 @@
 //!
 //! Neither ever holds text that came from outside (a URL, a token, an answer's body), so neither can leak one.
 
+use crate::core::panics;
 use std::fmt;
 
 /// What one request to the store or the source ran into.
@@ -31,6 +32,8 @@ pub enum Fault {
     TooLarge { cap_bytes: usize },
     /// The answer is not what the protocol says; `expected` names what would have been right.
     Malformed { expected: &'static str },
+    /// It was not asked: the circuit breaker is open because of this.
+    Suspended { because: Box<Fault> },
     /// A file could not be read.
     Unreadable { kind: std::io::ErrorKind },
 }
@@ -58,16 +61,25 @@ impl Fault {
             Fault::Rejected { .. } => "rejected",
             Fault::TooLarge { .. } => "too-large",
             Fault::Malformed { .. } => "malformed",
+            Fault::Suspended { because } => because.class(),
             Fault::Unreadable { .. } => "unreadable",
         }
     }
 }
 
 impl Fault {
+    /// What it was when the store was last asked.
+    fn asked(&self) -> &Fault {
+        match self {
+            Fault::Suspended { because } => because,
+            fault => fault,
+        }
+    }
+
     /// Whether it may pass by itself.
     pub fn passes(&self) -> bool {
         !matches!(
-            self,
+            self.asked(),
             Fault::Unauthorized { .. }
                 | Fault::QuotaExceeded
                 | Fault::Redirected { .. }
@@ -77,7 +89,7 @@ impl Fault {
 
     /// What somebody should do about the store.
     fn advice(&self) -> &'static str {
-        match self {
+        match self.asked() {
             Fault::Unauthorized { .. } => "check UPSTASH_REDIS_REST_TOKEN",
             Fault::QuotaExceeded => "check the plan of the database",
             Fault::Redirected { .. } => "check UPSTASH_REDIS_REST_URL",
@@ -104,6 +116,9 @@ impl fmt::Display for Fault {
                 write!(f, "the answer is larger than {cap_bytes} bytes")
             }
             Fault::Malformed { expected } => write!(f, "what came is not {expected}"),
+            Fault::Suspended { because } => {
+                write!(f, "not asked, because a moment ago: {because}")
+            }
             Fault::Unreadable { kind } => write!(f, "the file cannot be read: {kind}"),
         }
     }
@@ -120,14 +135,17 @@ pub enum ErrorCode {
     StoreUnavailable,
     /// The cache was closed before the call.
     Closed,
+    /// A mistake in this package.
+    Internal,
 }
 
 impl ErrorCode {
-    pub const ALL: [ErrorCode; 4] = [
+    pub const ALL: [ErrorCode; 5] = [
         ErrorCode::ConfigInvalid,
         ErrorCode::ArgumentInvalid,
         ErrorCode::StoreUnavailable,
         ErrorCode::Closed,
+        ErrorCode::Internal,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -136,6 +154,7 @@ impl ErrorCode {
             ErrorCode::ArgumentInvalid => "ARGUMENT_INVALID",
             ErrorCode::StoreUnavailable => "STORE_UNAVAILABLE",
             ErrorCode::Closed => "CLOSED",
+            ErrorCode::Internal => "INTERNAL",
         }
     }
 }
@@ -186,6 +205,18 @@ impl Error {
             code: ErrorCode::StoreUnavailable,
             message: format!("could not {tried}: {fault}; {}", fault.advice()),
             fault: Some(fault),
+        }
+    }
+
+    /// A call panicked.
+    pub fn internal() -> Self {
+        Error {
+            code: ErrorCode::Internal,
+            message: format!(
+                "the call met a mistake in grove-shared-cache, at {}; please report it",
+                panics::place()
+            ),
+            fault: None,
         }
     }
 

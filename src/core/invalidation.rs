@@ -5,12 +5,14 @@
 //! failed is owed ([`crate::core::pending`]) and tried again until it went through.
 
 use crate::core::answer::Receipt;
-use crate::core::cache::{Cache, SharedStore};
+use crate::core::cache::Cache;
 use crate::core::error::{Error, Fault};
 use crate::core::pending::Attempt;
 use crate::core::protocol::{Announcement, Generation};
 use crate::core::push::Listener;
 use crate::core::refresh::CLAIM;
+use crate::core::store::Store;
+use crate::core::store::guarded::Guarded;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,44 +21,53 @@ use tokio::time::timeout;
 /// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
 const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// From the beginning of one invalidation to that of the next: a flood of calls costs the store one command each time.
+pub const INTERVAL: Duration = Duration::from_millis(100);
 /// How long the other instances are not told while the new value is being loaded for them.
 const HEAD_START: Duration = Duration::from_millis(200);
 
 impl Cache {
     /// Drops the value everywhere. The epoch is ended before this returns, so that no read that begins after the call
-    /// joins an older flight. Fails if the shared store did not take it; then it is owed.
+    /// joins an older flight. Calls that come together share one that begins after them. Fails if the shared store did
+    /// not take it; then it is owed.
     pub fn invalidate(
         self: &Arc<Self>,
     ) -> impl Future<Output = Result<Receipt, Error>> + Send + use<> {
         self.near.invalidated(None);
         let cache = self.clone();
         async move {
-            let Some(store) = cache.parts.store.clone() else {
+            let Some(store) = cache.store.clone() else {
                 return Ok(cache.went_through(None));
             };
-            let attempt = cache.pending.begin();
-            match cache.open_generation(store.as_ref(), attempt).await {
-                Ok(generation) => Ok(cache.spread(store.as_ref(), generation).await),
-                Err(fault) => {
-                    if cache.pending.fail(attempt) {
-                        tokio::spawn(cache.clone().settle());
-                    }
-                    // What the store confirmed since the call is not to be trusted either.
-                    cache.near.invalidated(None);
-                    cache.stats.invalidations_failed.increment();
-                    cache.journal.invalidation_failed(&fault);
-                    Err(Error::store_unavailable(
-                        "invalidate the shared cache",
-                        fault,
-                    ))
+            let invalidations = cache.invalidations.clone();
+            let outcome = invalidations.join(move || cache.invalidate_in(store)).await;
+            outcome.unwrap_or_else(|| Err(Error::internal()))
+        }
+    }
+
+    async fn invalidate_in(self: Arc<Self>, store: Arc<Guarded>) -> Result<Receipt, Error> {
+        let attempt = self.pending.begin();
+        match self.open_generation(&store, attempt).await {
+            Ok(generation) => Ok(self.spread(&store, generation).await),
+            Err(fault) => {
+                if self.pending.fail(attempt) {
+                    tokio::spawn(self.clone().settle());
                 }
+                // What the store confirmed since the call is not to be trusted either.
+                self.near.invalidated(None);
+                self.stats.invalidations_failed.increment();
+                self.journal.invalidation_failed(&fault);
+                Err(Error::store_unavailable(
+                    "invalidate the shared cache",
+                    fault,
+                ))
             }
         }
     }
 
     /// Tries an invalidation that is owed until one went through, or the cache is closed.
     async fn settle(self: Arc<Self>) {
-        let Some(store) = &self.parts.store else {
+        let Some(store) = &self.store else {
             return;
         };
         let mut pause = FIRST_RETRY_AFTER;
@@ -67,8 +78,8 @@ impl Cache {
                 return;
             }
             let attempt = self.pending.begin();
-            match self.open_generation(store.as_ref(), attempt).await {
-                Ok(generation) => drop(self.spread(store.as_ref(), generation).await),
+            match self.open_generation(store, attempt).await {
+                Ok(generation) => drop(self.spread(store, generation).await),
                 Err(_) => drop(self.pending.fail(attempt)),
             }
         }
@@ -76,7 +87,7 @@ impl Cache {
 
     async fn open_generation(
         &self,
-        store: &dyn SharedStore,
+        store: &Guarded,
         attempt: Attempt,
     ) -> Result<Generation, Fault> {
         let now_ms = self.parts.clock.wall_ms();
@@ -88,8 +99,12 @@ impl Cache {
     }
 
     /// An invalidation went through: puts the new value in the store, then tells the others.
-    async fn spread(self: &Arc<Self>, store: &dyn SharedStore, generation: Generation) -> Receipt {
+    async fn spread(self: &Arc<Self>, store: &Guarded, generation: Generation) -> Receipt {
         let receipt = self.went_through(Some(&generation));
+        if self.invalidations.is_waiting() {
+            // The next one drops what would be loaded now, and tells the others anyway.
+            return receipt;
+        }
         if self.parts.source.is_some() {
             // Late or failed, the others load it themselves.
             let _ = timeout(HEAD_START, self.refill(generation.clone())).await;
@@ -137,7 +152,7 @@ impl Listener for Cache {
     fn message(&self, message: &str) {
         let announcement = Announcement::parse(message);
         // First the token, so that no read of the new epoch goes out without it.
-        if let (Some(announcement), Some(store)) = (&announcement, &self.parts.store) {
+        if let (Some(announcement), Some(store)) = (&announcement, &self.store) {
             store.catch_up(announcement);
         }
         self.near

@@ -3,6 +3,7 @@
 
 use crate::core::error::Fault;
 use crate::core::log::{Event, Logger};
+use crate::core::panics;
 use crate::core::protocol::MissReason;
 use crate::core::source::Row;
 use serde_json::Value;
@@ -78,6 +79,17 @@ impl Journal {
         if self.update(Subject::Store, LOST) {
             self.logger.tell(Event::StoreLost { fault });
         }
+    }
+
+    /// A load met a mistake in this package.
+    pub fn panicked(&self) {
+        let place = &panics::place();
+        self.logger.tell(Event::Panicked { place });
+    }
+
+    /// Told each time: the breaker opens once in an outage.
+    pub fn breaker_opened(&self, fault: &Fault) {
+        self.logger.tell(Event::BreakerOpened { fault });
     }
 
     pub fn push_open(&self) {

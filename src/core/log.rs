@@ -85,6 +85,9 @@ pub enum Event<'a> {
     StoreLost {
         fault: &'a Fault,
     },
+    BreakerOpened {
+        fault: &'a Fault,
+    },
     StoreBack,
     SourceLost {
         fault: &'a Fault,
@@ -97,6 +100,9 @@ pub enum Event<'a> {
     FillRefused,
     FillFailed {
         fault: &'a Fault,
+    },
+    Panicked {
+        place: &'a str,
     },
     Invalidated {
         shared: bool,

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod batches;
+pub mod breaker;
 pub mod cache;
 pub mod clock;
 pub mod config;
@@ -14,6 +16,7 @@ pub mod journal;
 pub mod lease;
 pub mod log;
 pub mod near;
+pub mod panics;
 pub mod pending;
 pub mod prompt;
 pub mod protocol;

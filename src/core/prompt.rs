@@ -191,10 +191,11 @@ impl Narrator for SystemPrompt {
             Event::StoreNotConfigured { .. }
             | Event::SourceNotConfigured { .. }
             | Event::StoreLost { .. }
+            | Event::BreakerOpened { .. }
             | Event::SourceLost { .. }
             | Event::PushLost { .. }
             | Event::FillFailed { .. } => Level::Warn,
-            Event::InvalidationFailed { .. } => Level::Error,
+            Event::InvalidationFailed { .. } | Event::Panicked { .. } => Level::Error,
         }
     }
 
@@ -235,6 +236,9 @@ impl Narrator for SystemPrompt {
             Event::StoreLost { fault } => {
                 format!("[SystemPrompt] Redis unavailable ({fault}); reading from the source")
             }
+            Event::BreakerOpened { fault } => format!(
+                "[SystemPrompt] Redis is asked once a second only, until it answers ({fault})"
+            ),
             Event::StoreBack => "[SystemPrompt] Redis answers again".into(),
             Event::SourceLost { fault } => format!("[SystemPrompt] Source unavailable ({fault})"),
             Event::SourceBack => "[SystemPrompt] Source answers again".into(),
@@ -249,6 +253,11 @@ impl Narrator for SystemPrompt {
             }
             Event::Invalidated { shared: false } => {
                 "[Cache] System prompt invalidated (this instance only: no shared cache)".into()
+            }
+            Event::Panicked { place } => {
+                format!(
+                    "[SystemPrompt] A mistake in grove-shared-cache, at {place}; please report it"
+                )
             }
             Event::InvalidationFailed { fault } => {
                 format!(

@@ -4,10 +4,12 @@
 //! same: a claim saves loads, and no promise depends on it. The value is loaded anew before it expires, and when somebody
 //! deleted it, by whoever of the instances with traffic finds that first.
 
-use crate::core::cache::{Asked, Cache, SharedStore};
+use crate::core::cache::{Asked, Cache};
 use crate::core::http::Deadline;
 use crate::core::near::Departure;
 use crate::core::protocol::Generation;
+use crate::core::store::Store;
+use crate::core::store::guarded::Guarded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -25,7 +27,7 @@ impl Cache {
     /// After a miss: claims the load, or waits for who has. A miss again if the source is to be asked.
     pub(super) async fn take_turn(
         &self,
-        store: &dyn SharedStore,
+        store: &Guarded,
         deadline: Deadline,
         departure: Departure,
         mut fence: Generation,

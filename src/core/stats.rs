@@ -33,7 +33,7 @@ pub struct Stats {
     pub misses: Counter,
     /// Misses because of a value that this package did not write, or not whole.
     pub foreign: Counter,
-    /// Looks into the store, and fills, that it did not answer.
+    /// Looks into the store, and fills, that it did not answer, or was not asked for while its breaker is open.
     pub store_faults: Counter,
     /// Requests to the source.
     pub source_reads: Counter,

@@ -1,6 +1,6 @@
 //! Puts a cache of the system prompt together from settings.
 
-use crate::core::cache::{Cache, Parts, SharedStore};
+use crate::core::cache::{Cache, Parts};
 use crate::core::clock::{Clock, SystemClock};
 use crate::core::config::{Place, Settings};
 use crate::core::error::{Error, ErrorCode};
@@ -14,6 +14,7 @@ use crate::core::rules::Rules;
 use crate::core::source::file::RowFile;
 use crate::core::source::supabase::Supabase;
 use crate::core::source::{LegacySource, Source};
+use crate::core::store::SharedStore;
 use crate::core::store::upstash::Upstash;
 use reqwest::Url;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};

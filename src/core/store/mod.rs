@@ -1,5 +1,6 @@
 //! The store that all instances share: what the cache asks of it.
 
+pub mod guarded;
 pub mod memory;
 pub mod sync;
 pub mod upstash;
@@ -77,6 +78,10 @@ pub trait Store: Send + Sync {
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault>;
 }
+
+/// A store as a cache needs it.
+pub trait SharedStore: Store + KeyValue {}
+impl<T: Store + KeyValue> SharedStore for T {}
 
 /// Plain values under keys of the caller's choice, beside the resource's own.
 #[async_trait]

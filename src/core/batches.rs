@@ -1,0 +1,157 @@
+//! Work that calls at nearly the same time share: it begins after the last of them came, and once per interval at most.
+//!
+//! A call that comes alone begins its work at once. Those that come within the interval after that wait for its end, and then
+//! share one: nobody is given what had begun before he called.
+
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// `None` when the work panicked.
+type Outcome<T> = Shared<BoxFuture<'static, Option<T>>>;
+
+pub struct Batches<T: Clone> {
+    interval: Duration,
+    /// Never held across `.await`.
+    state: Mutex<State<T>>,
+}
+
+struct State<T: Clone> {
+    begun_at: Option<Instant>,
+    /// The work that has not begun.
+    next: Option<Outcome<T>>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Batches<T> {
+    pub fn every(interval: Duration) -> Arc<Self> {
+        let state = State {
+            begun_at: None,
+            next: None,
+        };
+        Arc::new(Batches {
+            interval,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// The outcome of work that begins after this was called: the caller's, or that of one who called before and waits.
+    /// Inside a tokio runtime only.
+    pub fn join<F>(self: &Arc<Self>, work: impl FnOnce() -> F + Send + 'static) -> Outcome<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut state = self.state();
+        if let Some(next) = &state.next {
+            return next.clone();
+        }
+        let now = Instant::now();
+        let at = state
+            .begun_at
+            .map_or(now, |begun_at| now.max(begun_at + self.interval));
+        let batches = self.clone();
+        // A task of its own: a caller that goes away does not take the others' work with it.
+        let task = tokio::spawn(async move {
+            sleep_until(at).await;
+            batches.begin();
+            work().await
+        });
+        let next = async move { task.await.ok() }.boxed().shared();
+        state.next = Some(next.clone());
+        next
+    }
+
+    /// Whether work waits to begin, which will make up for what is left undone now.
+    pub fn is_waiting(&self) -> bool {
+        self.state().next.is_some()
+    }
+
+    fn begin(&self) {
+        let mut state = self.state();
+        state.begun_at = Some(Instant::now());
+        state.next = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        // A panic under this lock leaves a state that is whole: every field is set by itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    /// Work that tells the how manieth it was to begin.
+    #[derive(Clone, Default)]
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Counted {
+        fn work(&self) -> impl FnOnce() -> BoxFuture<'static, usize> + Send + 'static {
+            let begun = self.0.clone();
+            move || async move { begun.fetch_add(1, Ordering::SeqCst) + 1 }.boxed()
+        }
+
+        fn begun(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_alone_begins_at_once() {
+        let (batches, counted, begun) =
+            (Batches::every(INTERVAL), Counted::default(), Instant::now());
+        assert_eq!(batches.join(counted.work()).await, Some(1));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert!(!batches.is_waiting());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_within_the_interval_share_one_that_begins_after_it() {
+        let (batches, counted, begun) =
+            (Batches::every(INTERVAL), Counted::default(), Instant::now());
+        batches.join(counted.work()).await;
+        let later: Vec<_> = (0..50).map(|_| batches.join(counted.work())).collect();
+        assert!(batches.is_waiting());
+        for outcome in later {
+            assert_eq!(outcome.await, Some(2));
+        }
+        assert_eq!(begun.elapsed(), INTERVAL);
+        assert_eq!(counted.begun(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_given_what_had_begun_before_the_call() {
+        let batches = Batches::every(INTERVAL);
+        let (land, landed) = tokio::sync::oneshot::channel::<()>();
+        let early = batches.join(|| async { landed.await.map_or(0, |()| 1) });
+        tokio::task::yield_now().await;
+        assert!(!batches.is_waiting(), "it has begun");
+        let late = batches.join(|| async { 2 });
+        assert_eq!(late.await, Some(2));
+        land.send(()).unwrap();
+        assert_eq!(early.await, Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_begins_one_per_interval() {
+        let (batches, counted) = (Batches::every(INTERVAL), Counted::default());
+        for _ in 0..1000 {
+            drop(batches.join(counted.work()));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let begun = counted.begun();
+        assert!((10..=11).contains(&begun), "{begun} in a second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_is_an_end_and_the_next_begins() {
+        let batches = Batches::<usize>::every(INTERVAL);
+        assert_eq!(batches.join(|| async { panic!("on purpose") }).await, None);
+        assert_eq!(batches.join(|| async { 2 }).await, Some(2));
+    }
+}

@@ -1,0 +1,161 @@
+//! A store behind its circuit breaker. Everything that reads and fills goes through the breaker; an invalidation and a look for
+//! people are always sent, and what becomes of them tells the breaker too.
+
+use crate::core::breaker::{Breaker, Phase};
+use crate::core::clock::Clock;
+use crate::core::error::Fault;
+use crate::core::http::Deadline;
+use crate::core::journal::Journal;
+use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
+use crate::core::store::sync::Access::{self, Read, Write};
+use crate::core::store::{Fill, KeyValue, Probe, SharedStore, Store};
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Guarded {
+    store: Arc<dyn SharedStore>,
+    breaker: Breaker,
+    clock: Arc<dyn Clock>,
+    journal: Arc<Journal>,
+}
+
+impl Guarded {
+    pub fn new(store: Arc<dyn SharedStore>, clock: Arc<dyn Clock>, journal: Arc<Journal>) -> Self {
+        Guarded {
+            store,
+            breaker: Breaker::default(),
+            clock,
+            journal,
+        }
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.breaker.phase()
+    }
+
+    /// How often the breaker opened.
+    pub fn opened(&self) -> u64 {
+        self.breaker.opened.get()
+    }
+
+    /// Sends the command if the breaker lets it through.
+    async fn admit<T>(
+        &self,
+        access: Access,
+        command: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        self.breaker.admit(self.clock.monotonic())?;
+        self.watch(access, command).await
+    }
+
+    /// Sends the command, and tells the breaker how it went.
+    async fn watch<T>(
+        &self,
+        access: Access,
+        command: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let sent_at = self.clock.monotonic();
+        let outcome = command.await;
+        match &outcome {
+            // Whoever rejects a command is there; the next one may be another.
+            Ok(_) | Err(Fault::Rejected { .. }) => self.breaker.answered(),
+            Err(fault) => {
+                if self
+                    .breaker
+                    .failed(fault, access, sent_at, self.clock.monotonic())
+                {
+                    self.journal.breaker_opened(fault);
+                }
+            }
+        }
+        outcome
+    }
+}
+
+#[async_trait]
+impl Store for Guarded {
+    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
+        self.admit(Read, self.store.read(deadline)).await
+    }
+
+    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
+        self.admit(Read, self.store.marks(deadline)).await
+    }
+
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
+        self.admit(Read, self.store.remaining(deadline)).await
+    }
+
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        self.admit(Write, self.store.mint(deadline, now_ms)).await
+    }
+
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
+        self.admit(Write, self.store.claim(deadline, term)).await
+    }
+
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
+        self.admit(Write, self.store.release(deadline)).await
+    }
+
+    async fn fill(
+        &self,
+        deadline: Deadline,
+        fence: &Generation,
+        record: &Record,
+        ttl_seconds: u32,
+    ) -> Result<Fill, Fault> {
+        let fill = self.store.fill(deadline, fence, record, ttl_seconds);
+        self.admit(Write, fill).await
+    }
+
+    async fn invalidate(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        term: Duration,
+    ) -> Result<Generation, Fault> {
+        let invalidation = self.store.invalidate(deadline, now_ms, term);
+        self.watch(Write, invalidation).await
+    }
+
+    async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
+        self.admit(Write, self.store.publish(deadline, announcement))
+            .await
+    }
+
+    fn sync_token(&self) -> Option<String> {
+        self.store.sync_token()
+    }
+
+    fn catch_up(&self, announcement: &Announcement) {
+        self.store.catch_up(announcement);
+    }
+
+    async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
+        self.watch(Read, self.store.probe(deadline)).await
+    }
+}
+
+#[async_trait]
+impl KeyValue for Guarded {
+    async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault> {
+        self.admit(Read, self.store.get(deadline, key)).await
+    }
+
+    async fn set(
+        &self,
+        deadline: Deadline,
+        key: &str,
+        value: &str,
+        ttl_seconds: u32,
+    ) -> Result<(), Fault> {
+        let set = self.store.set(deadline, key, value, ttl_seconds);
+        self.admit(Write, set).await
+    }
+
+    async fn del(&self, deadline: Deadline, key: &str) -> Result<bool, Fault> {
+        self.admit(Write, self.store.del(deadline, key)).await
+    }
+}
