@@ -82,6 +82,7 @@ fn instance(
         legacy,
         clock: clock.clone(),
         limits: LIMITS,
+        signer: None,
         rules: Rules::ALL_KEPT,
     };
     Cache::new(parts, logger)
@@ -693,6 +694,7 @@ async fn a_store_that_can_be_read_and_not_filled_is_told_once() {
     let parts = Parts {
         id: "test".into(),
         channel: None,
+        signer: None,
         rules: Rules::ALL_KEPT,
         resource: resource.clone(),
         store: Some(Arc::new(ReadOnly(Memory::new(

@@ -29,6 +29,7 @@ async fn hot_cache(bytes: usize) -> Arc<Cache> {
         legacy: None,
         clock: Arc::new(HandClock::default()),
         limits: LIMITS,
+        signer: None,
         rules: Rules::ALL_KEPT,
     };
     let logger = Logger::new(Some(Level::Info), Arc::new(Lines::default()), resource);

@@ -123,6 +123,8 @@ pub struct CacheStats {
     pub misses: f64,
     /// Misses because of something that this package did not write, or not whole.
     pub foreign: f64,
+    /// Misses because of a prompt in the store whose signature was missing, wrong, or of a time that is over.
+    pub signatures_refused: f64,
     /// Reads and writes of the prompt that the store did not answer, or was not asked for while its breaker is open.
     pub store_faults: f64,
     /// How often the store's breaker opened.
@@ -305,6 +307,7 @@ pub fn stats(cache: &Cache) -> CacheStats {
         hits: stats.hits.get() as f64,
         misses: stats.misses.get() as f64,
         foreign: stats.foreign.get() as f64,
+        signatures_refused: stats.signatures_refused.get() as f64,
         store_faults: stats.store_faults.get() as f64,
         breaker_opened: cache.breaker().map_or(0, |(_, opened)| opened) as f64,
         source_reads: stats.source_reads.get() as f64,

@@ -41,6 +41,13 @@ pub struct CacheOptions<'env> {
     /// What the keys in the store begin with: 1 to 200 of the characters `A-Z a-z 0-9 : _ . -`. All instances that share a
     /// prompt need the same. Default: `grove:system-prompt`.
     pub key_prefix: Option<String>,
+    /// Signs what is stored, so that who holds the Redis token alone cannot put a prompt of his own there, or an old one: a secret
+    /// of at least 32 characters, the same for all instances. An instance that starts then asks the source first.
+    /// Environment: `SYSTEM_PROMPT_SIGNING_KEY`. Default: nothing is signed.
+    pub signing_key: Option<String>,
+    /// A second key whose signatures are accepted, for the time in which the key is changed.
+    /// Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`.
+    pub second_signing_key: Option<String>,
     /// Seconds until a stored prompt expires, 1 to 31536000: how long a change made without an invalidation may stay unseen.
     /// Default: 300.
     pub ttl_seconds: Option<f64>,
@@ -80,7 +87,7 @@ pub struct LegacyPrompt {
     pub use_navigation_blocks: Option<bool>,
 }
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "upstashUrl",
     "upstashToken",
     "supabaseUrl",
@@ -89,6 +96,8 @@ const NAMES: [&str; 15] = [
     "promptFile",
     "legacySource",
     "keyPrefix",
+    "signingKey",
+    "secondSigningKey",
     "ttlSeconds",
     "maxStalenessMs",
     "redisTimeoutMs",
@@ -147,6 +156,8 @@ pub fn read(env: &Env, options: Unknown) -> Result<Given, Refusal> {
         upstash_token: given.text("upstashToken")?,
         supabase_url: given.text("supabaseUrl")?,
         supabase_key: given.text("supabaseKey")?,
+        signing_key: given.text("signingKey")?,
+        second_signing_key: given.text("secondSigningKey")?,
         fallback_prompt: given.text("fallbackPrompt")?,
         prompt_file: given.text("promptFile")?,
         key_prefix: given.text("keyPrefix")?,

@@ -16,11 +16,12 @@ use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::invalidation::INTERVAL;
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
-use crate::core::near::{Answered, AtHand, Departure, Near, Origin};
+use crate::core::near::{Answered, AtHand, Departure, Held, Near, Origin};
 use crate::core::pending::Pending;
-use crate::core::protocol::{Entry, Generation, MissReason, judge, record};
+use crate::core::protocol::{Entry, Generation, MissReason, record};
 use crate::core::push::{Channel, Listener, Supervised};
 use crate::core::rules::{Rule, Rules};
+use crate::core::signature::Signer;
 use crate::core::source::{LegacySource, Source};
 use crate::core::stats::Stats;
 use crate::core::store::guarded::Guarded;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub legacy: Option<Arc<dyn LegacySource>>,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
+    /// Signs what is stored, and is asked of what was; `None`: whoever may write to the store is trusted.
+    pub signer: Option<Signer>,
     pub rules: Rules,
 }
 
@@ -118,6 +121,8 @@ pub(super) enum Lack {
 pub(super) enum Asked {
     /// It is in the near cache.
     Hit,
+    /// It had one, and the source, asked for a proof, gave what is in the near cache now.
+    Proved,
     /// With the fence for the fill, and whether this instance has claimed the load.
     Miss { fence: Generation, claimed: bool },
     /// No store, or no answer: nothing can be filled.
@@ -301,6 +306,7 @@ impl Cache {
             Start::AtTheSource(fence, storing) => (Some(fence), true, Some(storing)),
             Start::AtTheStore => match self.ask_store(departure).await {
                 Asked::Hit => return Landed::Held(Tier::Redis),
+                Asked::Proved => return Landed::Held(Tier::Source),
                 Asked::Miss { fence, claimed } => (Some(fence), claimed, None),
                 Asked::NoAnswer => (None, false, None),
             },
@@ -381,7 +387,8 @@ impl Cache {
         departure: Departure,
     ) -> Result<bool, Fault> {
         let held = self.near.last_known_good();
-        let Some(held) = held.filter(|held| held.generation.is_some()) else {
+        let confirmable = |held: &Held| held.generation.is_some() && !self.is_past(&held.entry);
+        let Some(held) = held.filter(confirmable) else {
             return Ok(false);
         };
         let sent_at = self.parts.clock.monotonic();
@@ -409,7 +416,10 @@ impl Cache {
         let sent_at = self.parts.clock.monotonic();
         let snapshot = store.read(deadline).await?;
         self.near.saw(snapshot.generation.as_ref(), sent_at);
-        let reason = match judge(&snapshot) {
+        let reason = match self.judged(&snapshot) {
+            Ok(_) if self.proved(departure, snapshot.generation.as_ref()).await => {
+                return Ok(Asked::Proved);
+            }
             Ok(entry) => {
                 let answered = Answered {
                     entry: Arc::new(entry),
@@ -426,8 +436,12 @@ impl Cache {
             Err(reason) => reason,
         };
         self.stats.misses.increment();
-        if reason == MissReason::Foreign {
-            self.stats.foreign.increment();
+        match reason {
+            MissReason::Foreign => self.stats.foreign.increment(),
+            MissReason::Unsigned | MissReason::Replayed => {
+                self.stats.signatures_refused.increment()
+            }
+            MissReason::Empty | MissReason::Superseded | MissReason::Older => {}
         }
         self.journal.miss(reason);
         let fence = match snapshot.generation {
@@ -588,6 +602,10 @@ impl Cache {
             return;
         };
         let record = record(&entry, &fence);
+        let record = match &self.parts.signer {
+            Some(signer) => signer.sign(record),
+            None => record,
+        };
         let ttl_seconds = self.parts.limits.ttl_seconds;
         match store
             .fill(self.redis_deadline(), &fence, &record, ttl_seconds)

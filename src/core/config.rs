@@ -19,6 +19,7 @@ pub const DEFAULT_MAX_STALENESS_MS: f64 = 1000.0;
 pub const DEFAULT_REDIS_TIMEOUT_MS: f64 = 500.0;
 pub const DEFAULT_SOURCE_TIMEOUT_MS: f64 = 2000.0;
 const MAX_KEY_PREFIX_BYTES: usize = 200;
+const MIN_SIGNING_KEY_BYTES: usize = 32;
 
 /// What an option is called in a program and in the environment.
 #[derive(Clone, Copy)]
@@ -41,6 +42,14 @@ const UPSTASH_TOKEN: Names = Names {
     option: "upstashToken",
     variable: "UPSTASH_REDIS_REST_TOKEN",
 };
+const SIGNING_KEY: Names = Names {
+    option: "signingKey",
+    variable: "SYSTEM_PROMPT_SIGNING_KEY",
+};
+const SECOND_SIGNING_KEY: Names = Names {
+    option: "secondSigningKey",
+    variable: "SYSTEM_PROMPT_SECOND_SIGNING_KEY",
+};
 const SUPABASE_URL: Names = Names {
     option: "supabaseUrl",
     variable: "SUPABASE_URL",
@@ -60,6 +69,8 @@ pub struct Options {
     pub fallback_prompt: Option<String>,
     pub prompt_file: Option<String>,
     pub key_prefix: Option<String>,
+    pub signing_key: Option<String>,
+    pub second_signing_key: Option<String>,
     pub ttl_seconds: Option<f64>,
     pub max_staleness_ms: Option<f64>,
     pub redis_timeout_ms: Option<f64>,
@@ -92,6 +103,8 @@ pub struct Settings {
     pub prompt_file: Option<PathBuf>,
     pub fallback_prompt: Option<String>,
     pub key_prefix: String,
+    /// The keys that sign what is stored, the one that does so first.
+    pub signing_keys: Option<(String, Option<String>)>,
     pub limits: Limits,
     /// Whether to listen for announcements.
     pub push: bool,
@@ -113,6 +126,15 @@ impl Options {
                 // The value is left out of the message: a URL may carry a password.
                 parse_url(url)
                     .map_err(|rule| Error::config_invalid(names.option, "not usable", rule))?;
+            }
+        }
+        for (names, key) in [
+            (SIGNING_KEY, &self.signing_key),
+            (SECOND_SIGNING_KEY, &self.second_signing_key),
+        ] {
+            let key = key.as_deref().filter(|key| !key.trim().is_empty());
+            if let Some(rule) = key.and_then(too_short) {
+                return Err(Error::config_invalid(names.option, "too short", &rule));
             }
         }
         if self.fallback_prompt.as_deref() == Some("") {
@@ -216,11 +238,29 @@ impl Options {
             .fallback_prompt
             .clone()
             .or_else(|| variable("FALLBACK_SYSTEM_PROMPT").filter(|text| !text.trim().is_empty()));
+        let signing_key = either(&self.signing_key, SIGNING_KEY.variable);
+        let second_signing_key = either(&self.second_signing_key, SECOND_SIGNING_KEY.variable);
+        // What cannot be signed as somebody wanted is not shared.
+        let unsigned = match (&signing_key, &second_signing_key) {
+            (Some(key), _) if too_short(key).is_some() => {
+                too_short(key).map(|rule| format!("{SIGNING_KEY} {rule}"))
+            }
+            (None, Some(_)) => Some(format!(
+                "{SECOND_SIGNING_KEY} is set, but {SIGNING_KEY} is not"
+            )),
+            (_, Some(second)) => {
+                too_short(second).map(|rule| format!("{SECOND_SIGNING_KEY} {rule}"))
+            }
+            _ => None,
+        };
         Ok(Settings {
-            store: place(
-                (&self.upstash_url, UPSTASH_URL),
-                (&self.upstash_token, UPSTASH_TOKEN),
-            ),
+            store: match unsigned {
+                Some(reason) => Place::Nowhere { reason },
+                None => place(
+                    (&self.upstash_url, UPSTASH_URL),
+                    (&self.upstash_token, UPSTASH_TOKEN),
+                ),
+            },
             supabase: place(
                 (&self.supabase_url, SUPABASE_URL),
                 (&self.supabase_key, SUPABASE_KEY),
@@ -228,6 +268,7 @@ impl Options {
             prompt_file: either(&self.prompt_file, "SYSTEM_PROMPT_FILE").map(PathBuf::from),
             fallback_prompt,
             key_prefix: self.key_prefix()?,
+            signing_keys: signing_key.map(|key| (key, second_signing_key)),
             limits: self.limits()?,
             push: self.push.unwrap_or(true),
             threshold: self.threshold()?,
@@ -275,6 +316,12 @@ fn as_javascript_shows(number: f64) -> String {
         huge if huge.abs() >= 1e21 => format!("{huge:e}"),
         number => number.to_string(),
     }
+}
+
+/// What a signing key has to be, if this is none.
+fn too_short(key: &str) -> Option<String> {
+    (key.trim().len() < MIN_SIGNING_KEY_BYTES)
+        .then(|| format!("must have at least {MIN_SIGNING_KEY_BYTES} characters, such as `openssl rand -hex 32` gives"))
 }
 
 /// The error says what the URL must be, and holds no part of it.

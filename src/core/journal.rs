@@ -23,6 +23,8 @@ enum Subject {
     Source,
     /// What the source had: a row, no row, a row that is no entry.
     Row,
+    /// Whether the store holds what this package has not signed.
+    Signature,
     /// Why the legacy source gave nothing.
     Legacy,
     /// What stands in for the truth.
@@ -54,7 +56,12 @@ impl Journal {
 
     /// The store served the value: whatever stood in before is over.
     pub fn hit(&self) {
-        self.quiet(&[Subject::Row, Subject::Legacy, Subject::StandIn]);
+        self.quiet(&[
+            Subject::Row,
+            Subject::Signature,
+            Subject::Legacy,
+            Subject::StandIn,
+        ]);
         self.logger.tell(Event::Hit);
     }
 
@@ -66,6 +73,10 @@ impl Journal {
     }
 
     pub fn miss(&self, reason: MissReason) {
+        let refused = matches!(reason, MissReason::Unsigned | MissReason::Replayed);
+        if refused && self.update(Subject::Signature, LOST) {
+            self.logger.tell(Event::SignatureRefused { reason });
+        }
         self.logger.tell(Event::Miss { reason });
     }
 

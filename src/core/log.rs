@@ -56,6 +56,9 @@ pub enum Event<'a> {
     Miss {
         reason: MissReason,
     },
+    SignatureRefused {
+        reason: MissReason,
+    },
     Loaded {
         source: &'a str,
         title: Option<&'a str>,

@@ -190,6 +190,7 @@ impl Narrator for SystemPrompt {
             }
             Event::StoreNotConfigured { .. }
             | Event::SourceNotConfigured { .. }
+            | Event::SignatureRefused { .. }
             | Event::StoreLost { .. }
             | Event::BreakerOpened { .. }
             | Event::SourceLost { .. }
@@ -212,6 +213,10 @@ impl Narrator for SystemPrompt {
             Event::Miss { reason } => {
                 format!("[SystemPrompt] Cache miss (Redis): {}", reason.as_str())
             }
+            Event::SignatureRefused { reason } => format!(
+                "[SystemPrompt] The prompt in Redis is not served: {}. Either somebody else writes there, or the signing key is not the same everywhere",
+                reason.as_str()
+            ),
             Event::Loaded { source, title, .. } => {
                 let title = one_line(title.unwrap_or("untitled"));
                 format!(

@@ -1,6 +1,7 @@
 //! The protocol of the shared store, as pure functions: keys, generations, what counts as a hit, what a fill writes.
 //! No I/O, no clock, no knowledge of what the value is.
 
+use crate::core::signature::SIGNATURE;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -52,6 +53,11 @@ impl Generation {
         &self.0
     }
 
+    /// For hints about order; 0 where it is no number.
+    pub fn number(&self) -> u64 {
+        self.0.parse().unwrap_or(0)
+    }
+
     /// A JSON number where it is one that JavaScript holds exactly, the text otherwise.
     fn to_json(&self) -> Value {
         match self.0.parse::<u64>() {
@@ -98,7 +104,14 @@ pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 const MAX_DATE_MS: u64 = 8_640_000_000_000_000;
 
 /// The names in `config` that are the protocol's own.
-pub const RESERVED: [&str; 5] = ["generation", "version", "sha256", "source", "filledAt"];
+pub const RESERVED: [&str; 6] = [
+    "generation",
+    "version",
+    "sha256",
+    "source",
+    "filledAt",
+    SIGNATURE,
+];
 
 /// The content of the keys, as one MGET saw them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -136,6 +149,10 @@ pub enum MissReason {
     Superseded,
     /// It is older than what this instance has delivered.
     Older,
+    /// Its signature is missing or wrong.
+    Unsigned,
+    /// It is signed, but of a generation or a time that is over.
+    Replayed,
 }
 
 impl MissReason {
@@ -145,6 +162,8 @@ impl MissReason {
             MissReason::Foreign => "not written by this package, or not whole",
             MissReason::Superseded => "superseded by an invalidation",
             MissReason::Older => "older than what was served",
+            MissReason::Unsigned => "its signature is missing or wrong",
+            MissReason::Replayed => "signed, but of a time that is over",
         }
     }
 }
@@ -186,6 +205,7 @@ pub fn judge(snapshot: &Snapshot) -> Result<Entry, MissReason> {
     else {
         return Err(MissReason::Foreign);
     };
+    config.remove(SIGNATURE);
     if sha256 != sha256_hex(content) {
         return Err(MissReason::Foreign);
     }
@@ -382,7 +402,7 @@ mod tests {
     #[test]
     fn a_config_without_one_of_its_names_is_a_miss() {
         let whole = stored(&entry("prompt"), "5");
-        for name in RESERVED {
+        for name in RESERVED.into_iter().filter(|&name| name != SIGNATURE) {
             let mut config: Map<String, Value> =
                 serde_json::from_str(whole.config.as_deref().unwrap()).unwrap();
             config.remove(name).unwrap();

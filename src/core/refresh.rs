@@ -87,7 +87,7 @@ impl Cache {
         }
     }
 
-    fn ttl(&self) -> Duration {
+    pub(super) fn ttl(&self) -> Duration {
         Duration::from_secs(self.parts.limits.ttl_seconds.into())
     }
 }

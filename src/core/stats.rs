@@ -33,6 +33,8 @@ pub struct Stats {
     pub misses: Counter,
     /// Misses because of a value that this package did not write, or not whole.
     pub foreign: Counter,
+    /// Misses because of a value whose signature was missing, wrong, or of a time that is over.
+    pub signatures_refused: Counter,
     /// Looks into the store, and fills, that it did not answer, or was not asked for while its breaker is open.
     pub store_faults: Counter,
     /// Requests to the source.

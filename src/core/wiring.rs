@@ -11,6 +11,7 @@ use crate::core::protocol::Keys;
 use crate::core::push::Channel;
 use crate::core::push::upstash::UpstashChannel;
 use crate::core::rules::Rules;
+use crate::core::signature::Signer;
 use crate::core::source::file::RowFile;
 use crate::core::source::supabase::Supabase;
 use crate::core::source::{LegacySource, Source};
@@ -36,6 +37,9 @@ pub fn wire(
     let trust = Trust::new(settings.extra_roots.as_deref()).map_err(unusable)?;
     let clock = Arc::new(SystemClock);
     let client_for = |url: &Url| Http::new(url, &trust, clock.clone()).map_err(unusable);
+    let signer = settings
+        .signing_keys
+        .map(|(key, second)| Signer::new(&settings.key_prefix, &key, second.as_deref()));
     let mut channel: Option<Arc<dyn Channel>> = None;
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
@@ -71,6 +75,7 @@ pub fn wire(
         legacy,
         clock,
         limits: settings.limits,
+        signer,
         rules: Rules::ALL_KEPT,
     };
     Ok(Cache::new(parts, logger))

@@ -236,6 +236,7 @@ impl World {
                 redis_timeout: ms(REDIS_TIMEOUT_MS),
                 source_timeout: ms(SOURCE_TIMEOUT_MS),
             },
+            signer: None,
             rules: self.rules,
         };
         Instance {

@@ -48,7 +48,7 @@ impl Sync {
 
     /// An invalidation opened this generation; its token counts even if an announcement of an older one came meanwhile.
     pub fn committed(&mut self, token: &HeaderValue, generation: &Generation) {
-        let generation = number(generation);
+        let generation = generation.number();
         if generation > self.generation {
             self.token = Some(token.clone());
             self.floor = self.sent;
@@ -63,10 +63,6 @@ impl Sync {
             self.committed(&token, &announcement.generation);
         }
     }
-}
-
-fn number(generation: &Generation) -> u64 {
-    generation.as_str().parse().unwrap_or(0)
 }
 
 #[cfg(test)]
