@@ -17,10 +17,11 @@ use grove_shared_cache::core::log::{Level, Logger};
 use grove_shared_cache::core::prompt::{DEFAULT_FALLBACK, SystemPrompt};
 use grove_shared_cache::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
 use grove_shared_cache::core::rules::Rules;
-use grove_shared_cache::core::source::LegacySource;
+use grove_shared_cache::core::source::{LegacySource, Row, Source};
 use grove_shared_cache::core::store::memory::Memory;
 use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Store};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -870,6 +871,73 @@ async fn a_value_of_an_earlier_generation_does_not_stand_in() {
     world.filled(1).await;
     other_instance(&world).invalidate().await.unwrap();
     assert_eq!(world.later_read().await.tier, Tier::Fallback);
+}
+
+/// A source with a mistake in it.
+struct Broken;
+
+#[async_trait]
+impl Source for Broken {
+    fn name(&self) -> &'static str {
+        "supabase"
+    }
+    async fn load(&self, _: Deadline) -> Result<Option<Row>, Fault> {
+        panic!("on purpose")
+    }
+}
+
+#[tokio::test]
+async fn a_load_that_panics_is_answered_by_the_fallback_and_told() {
+    let world = world(ScriptedSource::of([]));
+    let parts = Parts {
+        id: "test".into(),
+        resource: Arc::new(SystemPrompt::new(None)),
+        store: Some(Arc::new(world.store.clone())),
+        channel: None,
+        source: Some(Arc::new(Broken)),
+        legacy: None,
+        clock: world.clock.clone(),
+        limits: LIMITS,
+        signer: None,
+        rules: Rules::ALL_KEPT,
+    };
+    let narrator = Arc::new(SystemPrompt::new(None));
+    let logger = Logger::new(Some(Level::Error), world.lines.clone(), narrator);
+    let answer = Cache::new(parts, logger).fetch().await;
+    assert_eq!(answer.tier, Tier::Fallback);
+    assert_eq!(&*answer.entry.content, DEFAULT_FALLBACK);
+    let told = world.lines.take();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("A mistake in grove-shared-cache"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_invalidations_costs_one_each_hundred_milliseconds() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.read().await;
+    let begun = tokio::time::Instant::now();
+    let mut calls = Vec::new();
+    for _ in 0..500 {
+        calls.push(tokio::spawn(world.cache.invalidate()));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let mut generations = HashSet::new();
+    for call in calls {
+        let receipt = call.await.unwrap().unwrap();
+        generations.insert(receipt.generation.unwrap().to_string());
+    }
+    let hundreds = begun.elapsed().as_millis() as usize / 100;
+    assert!(
+        generations.len() <= hundreds + 1,
+        "{} in {hundreds}00 ms",
+        generations.len()
+    );
+    // The last one loaded the value, and few before it.
+    assert_eq!(&*world.read().await.entry.content, prompt("one"));
+    assert!(world.source.asked() <= 4, "{} loads", world.source.asked());
 }
 
 #[tokio::test]

@@ -5,21 +5,27 @@
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// `None` when the work panicked.
 type Outcome<T> = Shared<BoxFuture<'static, Option<T>>>;
 
 pub struct Batches<T: Clone> {
     interval: Duration,
+    /// A call has come that waits.
+    queued: Notify,
     /// Never held across `.await`.
     state: Mutex<State<T>>,
 }
 
 struct State<T: Clone> {
     begun_at: Option<Instant>,
+    /// Whether what began last had to wait: there may be a flood.
+    crowded: bool,
     /// The work that has not begun.
     next: Option<Outcome<T>>,
 }
@@ -28,10 +34,12 @@ impl<T: Clone + Send + Sync + 'static> Batches<T> {
     pub fn every(interval: Duration) -> Arc<Self> {
         let state = State {
             begun_at: None,
+            crowded: false,
             next: None,
         };
         Arc::new(Batches {
             interval,
+            queued: Notify::new(),
             state: Mutex::new(state),
         })
     }
@@ -54,22 +62,31 @@ impl<T: Clone + Send + Sync + 'static> Batches<T> {
         // A task of its own: a caller that goes away does not take the others' work with it.
         let task = tokio::spawn(async move {
             sleep_until(at).await;
-            batches.begin();
+            batches.begin(at > now);
             work().await
         });
         let next = async move { task.await.ok() }.boxed().shared();
         state.next = Some(next.clone());
+        self.queued.notify_waiters();
         next
     }
 
-    /// Whether work waits to begin, which will make up for what is left undone now.
-    pub fn is_waiting(&self) -> bool {
-        self.state().next.is_some()
+    /// Whether work waits to begin, which will make up for what is left undone now. In a crowd, gives it `patience` to come.
+    pub async fn is_followed(&self, patience: Duration) -> bool {
+        let mut queued = pin!(self.queued.notified());
+        // From now on nothing is missed.
+        queued.as_mut().enable();
+        let (followed, crowded) = {
+            let state = self.state();
+            (state.next.is_some(), state.crowded)
+        };
+        followed || crowded && timeout(patience, queued).await.is_ok()
     }
 
-    fn begin(&self) {
+    fn begin(&self, crowded: bool) {
         let mut state = self.state();
         state.begun_at = Some(Instant::now());
+        state.crowded = crowded;
         state.next = None;
     }
 
@@ -107,7 +124,8 @@ mod tests {
             (Batches::every(INTERVAL), Counted::default(), Instant::now());
         assert_eq!(batches.join(counted.work()).await, Some(1));
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        assert!(!batches.is_waiting());
+        assert!(!batches.is_followed(INTERVAL).await);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
@@ -116,7 +134,7 @@ mod tests {
             (Batches::every(INTERVAL), Counted::default(), Instant::now());
         batches.join(counted.work()).await;
         let later: Vec<_> = (0..50).map(|_| batches.join(counted.work())).collect();
-        assert!(batches.is_waiting());
+        assert!(batches.is_followed(Duration::ZERO).await);
         for outcome in later {
             assert_eq!(outcome.await, Some(2));
         }
@@ -130,7 +148,6 @@ mod tests {
         let (land, landed) = tokio::sync::oneshot::channel::<()>();
         let early = batches.join(|| async { landed.await.map_or(0, |()| 1) });
         tokio::task::yield_now().await;
-        assert!(!batches.is_waiting(), "it has begun");
         let late = batches.join(|| async { 2 });
         assert_eq!(late.await, Some(2));
         land.send(()).unwrap();
@@ -146,6 +163,18 @@ mod tests {
         }
         let begun = counted.begun();
         assert!((10..=11).contains(&begun), "{begun} in a second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_had_to_wait_looks_out_for_the_next() {
+        let (batches, counted) = (Batches::every(INTERVAL), Counted::default());
+        batches.join(counted.work()).await;
+        batches.join(counted.work()).await;
+        let looking = batches.clone();
+        let looking = tokio::spawn(async move { looking.is_followed(INTERVAL).await });
+        tokio::task::yield_now().await;
+        drop(batches.join(counted.work()));
+        assert!(looking.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,6 +23,8 @@ const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// From the beginning of one invalidation to that of the next: a flood of calls costs the store one command each time.
 pub const INTERVAL: Duration = Duration::from_millis(100);
+/// How long one that had to wait looks out for the next, which spares it the rest.
+const LOOKOUT: Duration = Duration::from_millis(50);
 /// How long the other instances are not told while the new value is being loaded for them.
 const HEAD_START: Duration = Duration::from_millis(200);
 
@@ -101,7 +103,7 @@ impl Cache {
     /// An invalidation went through: puts the new value in the store, then tells the others.
     async fn spread(self: &Arc<Self>, store: &Guarded, generation: Generation) -> Receipt {
         let receipt = self.went_through(Some(&generation));
-        if self.invalidations.is_waiting() {
+        if self.invalidations.is_followed(LOOKOUT).await {
             // The next one drops what would be loaded now, and tells the others anyway.
             return receipt;
         }
