@@ -73,6 +73,17 @@ export interface CacheOptions {
    */
   keyPrefix?: string
   /**
+   * Signs what is stored, so that who holds the Redis token alone cannot put a prompt of his own there, or an old one: a secret
+   * of at least 32 characters, the same for all instances. An instance that starts then asks the source first.
+   * Environment: `SYSTEM_PROMPT_SIGNING_KEY`. Default: nothing is signed.
+   */
+  signingKey?: string
+  /**
+   * A second key whose signatures are accepted, for the time in which the key is changed.
+   * Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`.
+   */
+  secondSigningKey?: string
+  /**
    * Seconds until a stored prompt expires, 1 to 31536000: how long a change made without an invalidation may stay unseen.
    * Default: 300.
    */
@@ -111,6 +122,8 @@ export interface CacheStats {
   misses: number
   /** Misses because of something that this package did not write, or not whole. */
   foreign: number
+  /** Misses because of a prompt in the store whose signature was missing, wrong, or of a time that is over. */
+  signaturesRefused: number
   /** Reads and writes of the prompt that the store did not answer, or was not asked for while its breaker is open. */
   storeFaults: number
   /** How often the store's breaker opened. */

@@ -255,3 +255,70 @@ test.serial('a server that cannot start says why', async (t) => {
   t.regex(error.message, /^instance ended with status 1 before it listened/)
   t.regex(error.message, /option logLevel is "loud"/)
 })
+
+test.serial('with ADMIN_TOKEN, the admin routes ask for it and the others do not', async (t) => {
+  const token = 'canary-admin-token'
+  const [instance] = await fleet(t, { ADMIN_TOKEN: token })
+  const routes = [
+    ['POST', '/api/cache/invalidate'],
+    ['GET', '/api/debug/system-prompt'],
+  ]
+  const send = (method, path, authorization) =>
+    fetch(instance.url + path, { method, headers: authorization ? { authorization } : {} })
+  for (const [method, path] of routes) {
+    for (const authorization of [
+      undefined,
+      token,
+      'Bearer',
+      'Bearer wrong',
+      `Bearer ${token}x`,
+      `Bearer ${token.slice(1)}`,
+      `Basic ${token}`,
+    ]) {
+      const response = await send(method, path, authorization)
+      t.is(response.status, 401, `${path} ${authorization}`)
+      t.false((await response.text()).includes(token))
+    }
+    for (const authorization of [`Bearer ${token}`, `bearer  ${token}`]) {
+      t.is((await send(method, path, authorization)).status, 200, `${path} ${authorization}`)
+    }
+  }
+  t.is((await send('GET', '/healthz')).status, 200)
+  t.is((await send('POST', '/api/chat/init')).status, 200)
+})
+
+test.serial('an address that asks too often is told to wait, and chats go on', async (t) => {
+  const [instance] = await fleet(t)
+  const statuses = []
+  for (let sent = 0; sent < 700; sent += 100) {
+    const route = `${instance.url}/api/debug/system-prompt`
+    const responses = await Promise.all(Array.from({ length: 100 }, () => fetch(route)))
+    for (const response of responses) {
+      statuses.push(response.status)
+      await response.arrayBuffer()
+    }
+  }
+  const count = (status) => statuses.filter((each) => each === status).length
+  t.deepEqual([count(200), count(429)], [600, 100])
+  t.is(typeof (await instance.chat()).sessionId, 'string')
+})
+
+test.serial('a flood of invalidations costs the store about a request each 100 ms', async (t) => {
+  await activate('you are flooded')
+  const [instance] = await fleet(t)
+  await instance.chat()
+  const before = stack.upstash.requests
+  const begun = performance.now()
+  const answers = []
+  for (let sent = 0; sent < 500; sent += 10) {
+    answers.push(...Array.from({ length: 10 }, () => invalidate(instance, '')))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  const ended = await Promise.all(answers)
+  const tenths = Math.ceil((performance.now() - begun) / 100)
+  t.true(ended.every(({ status, body }) => status === 200 && body.shared))
+  const requests = stack.upstash.requests - before
+  // Besides one a tenth of a second, the first and the last load the prompt for all and tell them.
+  t.true(requests <= tenths + 12, `${requests} requests in ${tenths} tenths of a second`)
+  t.is((await instance.chat()).contentLength, '## Identity\nyou are flooded'.length)
+})

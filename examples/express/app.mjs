@@ -8,12 +8,21 @@ import {
   invalidateSystemPrompt,
 } from 'grove-shared-cache'
 
+import { adminOnly } from './admin.mjs'
+
 const SESSIONS_KEPT = 1000
 
-/** The Express application, not listening yet. */
-export function createApp() {
+/**
+ * The Express application, not listening yet.
+ *
+ * @param {{ adminToken?: string, proxies?: number }} [options] `adminToken`: what the admin routes ask for; without one they are
+ *   open. `proxies`: how many stand in front of this server, so that the rate limit sees the client's address
+ */
+export function createApp({ adminToken, proxies = 0 } = {}) {
   const app = express()
   const sessions = new Map()
+  const admin = adminOnly(adminToken)
+  app.set('trust proxy', proxies)
   app.use(express.json())
 
   app.get('/healthz', (request, response) => response.json({ status: 'ok' }))
@@ -41,7 +50,7 @@ export function createApp() {
   })
 
   // The admin console calls this after it has changed the row. One instance gets the call, all of them get the change.
-  app.post('/api/cache/invalidate', async (request, response) => {
+  app.post('/api/cache/invalidate', admin, async (request, response) => {
     const type = request.body?.type ?? ''
     if (typeof type !== 'string')
       return response.status(400).json({ error: 'type is not a string' })
@@ -67,8 +76,8 @@ export function createApp() {
     }
   })
 
-  // Shows the whole prompt: keep this route behind the login of your admin console.
-  app.get('/api/debug/system-prompt', async (request, response, next) => {
+  // Shows the whole prompt.
+  app.get('/api/debug/system-prompt', admin, async (request, response, next) => {
     try {
       response.json(await debugSystemPrompt())
     } catch (error) {

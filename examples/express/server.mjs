@@ -1,7 +1,7 @@
 // An Express server that shares its system prompt with its other instances. The routes are in app.mjs.
 //
 // Where the prompt comes from is configured by environment variables, which the cache reads when it is first used:
-// UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY.
+// UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY, SYSTEM_PROMPT_SIGNING_KEY.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -25,8 +25,16 @@ configure({
   logLevel: process.env.LOG_LEVEL || undefined,
 })
 
-const server = createServer(createApp())
-server.listen(Number(process.env.PORT || 8080), process.env.HOST || '127.0.0.1')
+const { ADMIN_TOKEN: adminToken, HOST: host = '127.0.0.1' } = process.env
+const proxies = Number(process.env.TRUSTED_PROXIES || 0)
+if (!adminToken && !['127.0.0.1', '::1', 'localhost'].includes(host)) {
+  console.warn(
+    'ADMIN_TOKEN is not set: whoever reaches this server may read and invalidate the prompt',
+  )
+}
+
+const server = createServer(createApp({ adminToken, proxies }))
+server.listen(Number(process.env.PORT || 8080), host)
 await once(server, 'listening')
 const { address, family, port } = server.address()
 console.log(`Listening on http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
