@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { pictureOf as benchPicture } from '../../bench/picture.mjs'
 import { readmePart as benchPart } from '../../bench/readme.mjs'
 import { readmePart as loadPart } from '../load/readme.mjs'
+import { documentPart as soakPart } from '../soak/document.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
@@ -12,6 +13,7 @@ const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url))
 const DOCUMENTS = [
   'README.md',
   'docs/ARCHITECTURE.md',
+  'docs/ROBUSTNESS.md',
   'CHANGELOG.md',
   'examples/express/README.md',
 ]
@@ -27,6 +29,7 @@ export function untrueWords() {
     ...generatedPart(benchPart, 'bench/results.json'),
     ...generatedPart(loadPart, 'dev/load/results.json'),
     ...generatedPart(stormPart, 'docs/storm/results.json'),
+    ...generatedPart(soakPart, 'docs/soak.json', 'docs/ROBUSTNESS.md'),
     ...generatedPicture(benchPicture, 'bench/results.json', 'bench/bench.svg'),
     ...DOCUMENTS.flatMap(pathsAndCommands),
   ]
@@ -85,12 +88,12 @@ function versions() {
   return wrong
 }
 
-/** A table of the README is that of its results. */
-function generatedPart(part, results) {
+/** A table of a document is that of its results. */
+function generatedPart(part, results, document = 'README.md') {
   const expected = part(JSON.parse(read(results)))
-  return read('README.md').includes(expected)
+  return read(document).includes(expected)
     ? []
-    : [`README.md: one of its tables is not that of ${results}`]
+    : [`${document}: one of its tables is not that of ${results}`]
 }
 
 /** A picture is that of its results. */
