@@ -14,6 +14,7 @@ const DOCUMENTS = [
   'README.md',
   'docs/ARCHITECTURE.md',
   'docs/ROBUSTNESS.md',
+  'docs/SECURITY.md',
   'CHANGELOG.md',
   'examples/express/README.md',
 ]
@@ -25,6 +26,7 @@ export function untrueWords() {
   return [
     ...options(),
     ...errorCodes(),
+    ...failureModes(),
     ...versions(),
     ...generatedPart(benchPart, 'bench/results.json'),
     ...generatedPart(loadPart, 'dev/load/results.json'),
@@ -75,6 +77,31 @@ function errorCodes() {
   )
   const rows = [...tableUnder('## Errors')].map(([code]) => code.replaceAll('`', ''))
   return compareNames('README errors', rows, codes)
+}
+
+/** Each test that the table of failure modes names is in the file that it names after it. */
+function failureModes() {
+  const [, section] = read('docs/ARCHITECTURE.md').split('\n## Failure modes\n')
+  const rows = [...section.split('\n## ')[0].matchAll(/^\| (F\d+) .*?\| (.*) \|$/gm)]
+  const wrong = compareNames(
+    'docs/ARCHITECTURE.md, failure modes',
+    rows.map(([, mode]) => mode),
+    Array.from({ length: 28 }, (_, index) => `F${index + 1}`),
+  )
+  for (const [, mode, text] of rows) {
+    let tests = []
+    for (const [, code] of text.matchAll(/`([^`]+)`/g)) {
+      if (!/\.(rs|mjs)$/.test(code)) {
+        tests.push(code)
+      } else {
+        const there = exists(code) ? read(code) : ''
+        const missing = tests.filter((name) => !there.includes(name))
+        wrong.push(...missing.map((name) => `${mode}: ${code} has no test "${name}"`))
+        tests = []
+      }
+    }
+  }
+  return wrong
 }
 
 function versions() {

@@ -11,12 +11,19 @@ use serde_json::Value;
 /// `[null, word]` where it failed. `undefined` becomes null, and half a surrogate pair, which JSON in UTF-8 cannot hold,
 /// becomes U+FFFD. Of the user's error only its `code` or `name` is passed on: its text may hold anything.
 const AS_JSON: &str = "(legacySource) => {
+  const wordOf = (error) => {
+    try {
+      return String(error?.code ?? error?.name ?? typeof error)
+    } catch {
+      return ''
+    }
+  }
   const wellFormed = (_, value) => typeof value === 'string' ? value.toWellFormed() : value
   return async () => {
     try {
       return JSON.stringify([await legacySource()], wellFormed)
     } catch (error) {
-      const word = String(error?.code ?? error?.name ?? typeof error)
+      const word = wordOf(error)
       return JSON.stringify([null, /^[\\w.-]{1,60}$/.test(word) ? word : 'an error'])
     }
   }

@@ -548,4 +548,74 @@ mod tests {
             "UPSTASH_REDIS_REST_TOKEN (upstashToken) holds characters that no token has"
         );
     }
+
+    #[test]
+    fn what_cannot_be_signed_as_somebody_wanted_is_not_shared() {
+        const KEY: &str = "0123456789abcdef0123456789abcdef";
+        let store = [
+            ("UPSTASH_REDIS_REST_URL", "https://x.upstash.io"),
+            ("UPSTASH_REDIS_REST_TOKEN", "token"),
+        ];
+        let with = |first: &'static str, second: &'static str| {
+            let keys = [
+                ("SYSTEM_PROMPT_SIGNING_KEY", first),
+                ("SYSTEM_PROMPT_SECOND_SIGNING_KEY", second),
+            ];
+            let settings = resolved(Options::default(), &[&store[..], &keys].concat());
+            (reason(settings.store), settings.signing_keys)
+        };
+        assert_eq!(with("", ""), ("on".into(), None));
+        assert_eq!(with(KEY, "").0, "on");
+        assert_eq!(
+            with(KEY, "another of at least 32 characters"),
+            (
+                "on".into(),
+                Some((KEY.into(), Some("another of at least 32 characters".into())))
+            )
+        );
+        for (first, second, name) in [
+            (
+                "canary",
+                "",
+                "SYSTEM_PROMPT_SIGNING_KEY (signingKey) must have at least 32",
+            ),
+            (
+                KEY,
+                "canary",
+                "SYSTEM_PROMPT_SECOND_SIGNING_KEY (secondSigningKey) must have at least 32",
+            ),
+            (
+                "",
+                KEY,
+                "SYSTEM_PROMPT_SECOND_SIGNING_KEY (secondSigningKey) is set, but",
+            ),
+        ] {
+            let (reason, _) = with(first, second);
+            assert!(
+                reason.starts_with(name) && !reason.contains("canary"),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_signing_key_that_is_too_short_is_refused_and_not_shown() {
+        for options in [
+            Options {
+                signing_key: Some("canary".into()),
+                ..Options::default()
+            },
+            Options {
+                second_signing_key: Some("canary".into()),
+                ..Options::default()
+            },
+        ] {
+            let message = message(options);
+            assert!(
+                message.contains("igningKey is too short: it must have at least 32 characters"),
+                "{message}"
+            );
+            assert!(!message.contains("canary"), "{message}");
+        }
+    }
 }
