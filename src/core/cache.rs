@@ -628,7 +628,7 @@ impl Cache {
     }
 }
 
-fn within_cap(entry: Entry) -> Result<Entry, String> {
+pub(super) fn within_cap(entry: Entry) -> Result<Entry, String> {
     if entry.content.len() <= CONTENT_CAP_BYTES {
         Ok(entry)
     } else {

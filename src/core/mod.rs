@@ -11,6 +11,8 @@ pub mod config;
 pub mod distrust;
 pub mod error;
 pub mod flight;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod invalidation;
 pub mod journal;

@@ -5,7 +5,7 @@
 //! left out. A line is only read as text once it is whole, so a chunk may end inside a character.
 
 /// What a line may hold; a longer one is dropped. An announcement has some hundred bytes.
-const LINE_CAP_BYTES: usize = 64 << 10;
+pub(crate) const LINE_CAP_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
 pub struct Lines {

@@ -67,7 +67,7 @@ struct Stream {
     name: String,
 }
 
-enum Event {
+pub(crate) enum Event {
     Subscribed,
     Message(String),
 }
@@ -85,7 +85,7 @@ impl Stream {
 }
 
 /// `subscribe,<channel>,<count>` or `message,<channel>,<payload>`; the payload may hold commas.
-fn read(event: &str, channel: &str) -> Option<Event> {
+pub(crate) fn read(event: &str, channel: &str) -> Option<Event> {
     let mut parts = event.splitn(3, ',');
     match (parts.next()?, parts.next()?, parts.next()?) {
         (_, name, _) if name != channel => None,

@@ -57,7 +57,7 @@ impl Source for Supabase {
 }
 
 /// The first of an array of rows.
-fn rows(body: &[u8]) -> Result<Option<Row>, Fault> {
+pub(crate) fn rows(body: &[u8]) -> Result<Option<Row>, Fault> {
     let malformed = Fault::Malformed {
         expected: "an array of rows",
     };

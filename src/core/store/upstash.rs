@@ -89,16 +89,7 @@ impl Upstash {
     ) -> Result<[Option<String>; N], Fault> {
         let mut command = vec!["MGET"];
         command.extend(keys);
-        let values = self.command(deadline, Access::Read, json!(command)).await?;
-        let values: Option<Vec<_>> = values
-            .as_array()
-            .map(|values| values.iter().map(text).collect::<Result<_, _>>())
-            .transpose()?;
-        values
-            .and_then(|values| values.try_into().ok())
-            .ok_or(Fault::Malformed {
-                expected: "an array of the values asked for",
-            })
+        texts(&self.command(deadline, Access::Read, json!(command)).await?)
     }
 
     fn sync(&self) -> MutexGuard<'_, Sync> {
@@ -336,7 +327,7 @@ impl KeyValue for Upstash {
 }
 
 /// The result of a command, out of the reply's envelope.
-fn result(reply: &Reply) -> Result<Value, Fault> {
+pub(crate) fn result(reply: &Reply) -> Result<Value, Fault> {
     match reply.status {
         200 | 400 => {}
         status => return Err(Fault::of_status(status)),
@@ -377,6 +368,19 @@ fn rejection(error: &str) -> Fault {
     Fault::Rejected {
         code: if known { code } else { "an error" }.to_owned(),
     }
+}
+
+/// The texts of an array of exactly so many.
+pub(crate) fn texts<const N: usize>(values: &Value) -> Result<[Option<String>; N], Fault> {
+    let texts: Option<Vec<_>> = values
+        .as_array()
+        .map(|values| values.iter().map(text).collect::<Result<_, _>>())
+        .transpose()?;
+    texts
+        .and_then(|texts| texts.try_into().ok())
+        .ok_or(Fault::Malformed {
+            expected: "an array of the values asked for",
+        })
 }
 
 fn text(value: &Value) -> Result<Option<String>, Fault> {
