@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { runCommand } from './command.mjs'
 import { setUp } from './setup.mjs'
+import { wrongDependencies } from './check/dependencies.mjs'
 import { untrueWords } from './check/words.mjs'
 
 /** Made by a build and committed, so that they can be read without one. */
@@ -18,6 +19,7 @@ for (const [command, ...words] of [
   ['npx', 'prettier', '--check', '.'],
   ['npx', 'oxlint'],
   ['cargo', 'fmt', '--check'],
+  ['cargo', 'fmt', '--check', '--manifest-path', 'fuzz/Cargo.toml'],
   ['cargo', ...CLIPPY, '--', '-D', 'warnings'],
   ['cargo', ...CLIPPY, '--no-default-features', '--', '-D', 'warnings'],
 ]) {
@@ -28,6 +30,8 @@ for (const [command, ...words] of [
 
 console.log('> words')
 failed.push(...untrueWords())
+console.log('> dependencies')
+failed.push(...wrongDependencies())
 const built = generated()
 GENERATED.forEach((file, index) => {
   if (built[index] !== committed[index])

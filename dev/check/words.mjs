@@ -6,6 +6,7 @@ import { readmePart as benchPart } from '../../bench/readme.mjs'
 import { readmePart as loadPart } from '../load/readme.mjs'
 import { documentPart as soakPart } from '../soak/document.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
+import { compareNames, tableUnder } from './tables.mjs'
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url))
@@ -15,11 +16,13 @@ const DOCUMENTS = [
   'docs/ARCHITECTURE.md',
   'docs/ROBUSTNESS.md',
   'docs/SECURITY.md',
+  'docs/DEPENDENCIES.md',
   'CHANGELOG.md',
   'examples/express/README.md',
+  'fuzz/README.md',
 ]
 /** What a path in a document begins with. */
-const FOLDERS = ['src', 'dev', 'docs', 'tests', '__test__', 'examples', 'bench', '.ci']
+const FOLDERS = ['src', 'dev', 'docs', 'tests', '__test__', 'examples', 'bench', 'fuzz', '.ci']
 
 /** @returns {string[]} what is not so, one line each */
 export function untrueWords() {
@@ -48,11 +51,13 @@ function options() {
       value: text.match(/Default: `?([^`.]+)`?\./)?.[1],
     })
   }
-  const rows = [...tableUnder('## Options')].map(([option, variable, value]) => ({
-    name: option.replaceAll('`', ''),
-    variable: variable.match(/`(\w+)`/)?.[1],
-    value: value.replaceAll('`', ''),
-  }))
+  const rows = [...tableUnder(read('README.md'), '## Options')].map(
+    ([option, variable, value]) => ({
+      name: option.replaceAll('`', ''),
+      variable: variable.match(/`(\w+)`/)?.[1],
+      value: value.replaceAll('`', ''),
+    }),
+  )
   const wrong = compareNames(
     'README options',
     rows.map(({ name }) => name),
@@ -75,7 +80,9 @@ function errorCodes() {
   const codes = [...read('src/core/error.rs').matchAll(/ErrorCode::\w+ => "([A-Z_]+)"/g)].map(
     ([, code]) => code,
   )
-  const rows = [...tableUnder('## Errors')].map(([code]) => code.replaceAll('`', ''))
+  const rows = [...tableUnder(read('README.md'), '## Errors')].map(([code]) =>
+    code.replaceAll('`', ''),
+  )
   return compareNames('README errors', rows, codes)
 }
 
@@ -143,23 +150,4 @@ function pathsAndCommands(document) {
     if (!scripts[script]) wrong.push(`${document}: there is no npm script ${script}`)
   }
   return wrong
-}
-
-/** The cells of each row of the first table below a heading of the README. */
-function* tableUnder(heading) {
-  const [, section = ''] = read('README.md').split(`\n${heading}\n`)
-  const lines = section.split(/\n## /)[0].split('\n')
-  for (const line of lines.filter((line) => line.startsWith('|')).slice(2)) {
-    yield line
-      .split(/(?<!\\)\|/)
-      .slice(1, -1)
-      .map((cell) => cell.trim())
-  }
-}
-
-function compareNames(where, said, there) {
-  return [
-    ...there.filter((name) => !said.includes(name)).map((name) => `${where}: ${name} is missing`),
-    ...said.filter((name) => !there.includes(name)).map((name) => `${where}: there is no ${name}`),
-  ]
 }
