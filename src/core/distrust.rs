@@ -5,6 +5,7 @@
 //! newer generation does not go back to an older one, and the first prompt of an instance's life is compared with the source.
 
 use crate::core::cache::Cache;
+use crate::core::http::CONTENT_CAP_BYTES;
 use crate::core::near::Departure;
 use crate::core::protocol::{Entry, Generation, MissReason, Snapshot, judge};
 use std::time::Duration;
@@ -16,6 +17,9 @@ impl Cache {
     /// What the store has, if it may be served.
     pub(super) fn judged(&self, snapshot: &Snapshot) -> Result<Entry, MissReason> {
         let entry = judge(snapshot)?;
+        if entry.content.len() > CONTENT_CAP_BYTES {
+            return Err(MissReason::Foreign);
+        }
         let Some(signer) = &self.parts.signer else {
             return Ok(entry);
         };

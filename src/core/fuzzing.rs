@@ -13,6 +13,7 @@ use crate::core::protocol::{
 };
 use crate::core::push::sse::{LINE_CAP_BYTES, Lines};
 use crate::core::push::upstash::{Event, read};
+use crate::core::signature::Signer;
 use crate::core::source::supabase::rows;
 use crate::core::store::sync::Sync;
 use crate::core::store::upstash::{result, texts};
@@ -110,6 +111,8 @@ pub fn store_answer(answer: &[u8]) -> bool {
         let ages = [age(&entry, &other), age(&other, &entry)];
         assert_ne!(ages, [Age::Newer, Age::Newer], "each newer than the other");
     }
+    let signer = Signer::new("fuzzing", "no fuzzer knows what it signed", None);
+    assert!(!signer.vouches_for(&snapshot), "a signature out of nothing");
     match judge(&snapshot) {
         Err(_) => false,
         Ok(entry) => {
