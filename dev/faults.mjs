@@ -1,7 +1,7 @@
 // Faults that can be switched on and off in front of any of the stack's servers while clients are connected.
 //
 // One fault at a time. A fault sees a request before the server does; those that distort the answer (`reset`, `drip`,
-// `truncated`) let the server compute it first, so that clients meet a real answer, cut or slowed.
+// `truncated`, `garbled`) let the server compute it first, so that clients meet a real answer, cut or slowed.
 
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -11,8 +11,8 @@ import { EventStreams } from './event-streams.mjs'
 
 /**
  * @typedef {object} Fault
- * @property {'delay' | 'hang' | 'status' | 'reset' | 'drip' | 'truncated' | 'garbage' | 'wrongJson' | 'huge' |
- *   'redirect' | 'closeIdle'} kind
+ * @property {'delay' | 'hang' | 'status' | 'reset' | 'drip' | 'truncated' | 'garbage' | 'wrongJson' |
+ *   'garbled' | 'huge' | 'redirect' | 'closeIdle'} kind
  * @property {number} [times] how many requests it hits before it clears itself; without it, all
  * @property {(request: import('node:http').IncomingMessage) => boolean} [match] which requests it hits; default all
  * @property {number} [ms] `delay`: before the server sees the request; `drip`: between two bytes (100)
@@ -21,7 +21,9 @@ import { EventStreams } from './event-streams.mjs'
  * @property {string | Buffer} [body] `status`, `garbage`, `wrongJson`
  * @property {string} [contentType] `status`, `garbage`: of the body
  * @property {Record<string, string>} [headers] `status`: further headers, such as retry-after
+ * @property {string} [text] `garbled`: in place of each string in the server's answer, which is JSON
  * @property {number} [bytes] `huge`: size of the body (8 MiB)
+ * @property {boolean} [announced] `huge`: whether the head tells the size (true)
  * @property {string} [location] `redirect`
  * @property {boolean} [rst] `closeIdle`: close by a reset instead of an orderly end
  */
@@ -97,7 +99,7 @@ export class Faults {
   }
 }
 
-const BODY_KINDS = new Set(['reset', 'drip', 'truncated'])
+const BODY_KINDS = new Set(['reset', 'drip', 'truncated', 'garbled'])
 
 const KINDS = {
   async delay({ fault, response, forward }) {
@@ -152,9 +154,20 @@ const KINDS = {
     send(response, 200, { 'content-type': 'application/json' }, body)
   },
 
+  async garbled({ fault, request, response, forward }) {
+    // What is compressed could not be read here.
+    delete request.headers['accept-encoding']
+    const { status, headers, body } = await CapturedResponse.of(forward)
+    const garbled = (_name, value) => (typeof value === 'string' ? fault.text : value)
+    send(response, status, headers, JSON.stringify(JSON.parse(body), garbled))
+  },
+
   async huge({ fault, response }) {
-    const { bytes = 8 * 1024 * 1024 } = fault
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': String(bytes) })
+    const { bytes = 8 * 1024 * 1024, announced = true } = fault
+    response.writeHead(200, {
+      'content-type': 'application/json',
+      ...(announced && { 'content-length': String(bytes) }),
+    })
     await pipeline(hugeAnswer(bytes), response)
   },
 
