@@ -16,18 +16,21 @@ process.once('exit', () => {
  * Starts a program that calls `serveParent`.
  *
  * @param {URL} program
- * @param {{ name: string, onTold?: (told: unknown) => void }} options `onTold`: what it tells without being asked
+ * @param {{ name: string, onTold?: (told: unknown) => void, onPrinted?: (text: string) => void, runner?: string[] }} options
+ *   `onTold`: what it tells without being asked; `runner`: a command that runs the one which is put after it
  */
-export function startProcess(program, { name, onTold }) {
-  const child = fork(program, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+export function startProcess(program, { name, onTold, onPrinted, runner = [] }) {
+  const [execPath, ...execArgv] = [...runner, process.execPath]
+  const child = fork(program, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execPath, execArgv })
   const calls = new Map()
   let printed = ''
   let number = 0
   let gone = null
   for (const output of [child.stdout, child.stderr]) {
-    output
-      .setEncoding('utf8')
-      .on('data', (text) => (printed = (printed + text).slice(-PRINTED_KEPT)))
+    output.setEncoding('utf8').on('data', (text) => {
+      printed = (printed + text).slice(-PRINTED_KEPT)
+      onPrinted?.(text)
+    })
   }
   child.on('message', ({ call, result, error, told }) => {
     if (call === undefined) return onTold?.(told)
