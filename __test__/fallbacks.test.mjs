@@ -1,7 +1,8 @@
-// What is served, and how soon, when store or source are not what they should be.
+// What is served, and how soon, when store or source are not what they should be. Each way in which they can break is met in
+// fault-matrix.test.mjs.
 import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
-import { ASKING, fleet, withStack } from './support/stack.mjs'
+import { fleet, withStack } from './support/stack.mjs'
 import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
@@ -24,63 +25,6 @@ async function timed(read) {
   const begun = performance.now()
   const answer = await read()
   return { answer, ms: performance.now() - begun }
-}
-
-const FAULTS = {
-  refusing: { kind: 'status', code: 503, body: 'no' },
-  'slow by 700 ms': { kind: 'delay', ms: 700 },
-  hanging: { kind: 'hang' },
-  unauthorised: {
-    kind: 'status',
-    code: 401,
-    body: '{"error":"WRONGPASS invalid or missing auth token"}',
-  },
-  'out of quota': { kind: 'status', code: 429, body: '{}' },
-  'resetting in the body': { kind: 'reset' },
-  'dripping a byte at a time': { kind: 'drip' },
-  truncating: { kind: 'truncated' },
-  'talking garbage': { kind: 'garbage' },
-  'answering another shape': { kind: 'wrongJson' },
-  'answering without end': { kind: 'huge', bytes: 50 << 20 },
-  redirecting: { kind: 'redirect', location: 'http://127.0.0.1:9/' },
-}
-
-for (const [state, fault] of Object.entries(FAULTS)) {
-  test.serial(
-    `store ${state}: the source is served, and the store again when it is well`,
-    async (t) => {
-      const { instance } = fleet(stack)
-      const cache = instance({ ...TIMEOUTS, ...ASKING })
-      stack.upstash.faults.set(fault)
-      const { answer, ms } = await timed(() => cache.fetchActiveSystemPromptConfig())
-      t.like(answer, { content: PROMPT, tier: 'source', generation: null })
-      t.true(ms < LIMIT_MS, `took ${ms} ms`)
-      await t.throwsAsync(cache.invalidateSystemPrompt(), { code: 'STORE_UNAVAILABLE' })
-
-      stack.upstash.faults.clear()
-      await until(
-        async () => (await cache.fetchActiveSystemPromptConfig()).tier === 'redis',
-        'a hit',
-      )
-      t.true((await cache.invalidateSystemPrompt()).shared)
-    },
-  )
-
-  test.serial(`store and source ${state}: the fallback is served and never stored`, async (t) => {
-    const { instance, prefix } = fleet(stack)
-    const cache = instance({ ...TIMEOUTS, fallbackPrompt: 'stand-in' })
-    stack.upstash.faults.set(fault)
-    stack.supabase.faults.set(fault)
-    const { answer, ms } = await timed(() => cache.fetchActiveSystemPromptConfig())
-    t.like(answer, { content: 'stand-in', tier: 'fallback', source: 'fallback' })
-    t.true(ms < LIMIT_MS, `took ${ms} ms`)
-
-    stack.upstash.faults.clear()
-    t.is(await cache.fetchActiveSystemPrompt(), 'stand-in', 'the source is still faulty')
-    t.is(await stack.redis.exists(`${prefix}:active`), 0)
-    stack.supabase.faults.clear()
-    t.is(await cache.fetchActiveSystemPrompt(), PROMPT)
-  })
 }
 
 test('nothing listens at the store: the source is served, an invalidation is refused with its cause', async (t) => {
