@@ -5,6 +5,7 @@ import { pictureOf as benchPicture } from '../../bench/picture.mjs'
 import { readmePart as benchPart } from '../../bench/readme.mjs'
 import { readmePart as loadPart } from '../load/readme.mjs'
 import { documentPart as soakPart } from '../soak/document.mjs'
+import { documentPart as matrixPart } from '../matrix/document.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
 import { compareNames, tableUnder } from './tables.mjs'
 
@@ -35,6 +36,7 @@ export function untrueWords() {
     ...generatedPart(loadPart, 'dev/load/results.json'),
     ...generatedPart(stormPart, 'docs/storm/results.json'),
     ...generatedPart(soakPart, 'docs/soak.json', 'docs/ROBUSTNESS.md'),
+    ...generatedPart(matrixPart, 'dev/matrix/results.json', 'docs/ROBUSTNESS.md'),
     ...generatedPicture(benchPicture, 'bench/results.json', 'bench/bench.svg'),
     ...DOCUMENTS.flatMap(pathsAndCommands),
   ]
