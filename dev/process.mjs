@@ -20,7 +20,7 @@ process.once('exit', () => {
  *   `onTold`: what it tells without being asked; `runner`: a command that runs the one which is put after it
  */
 export function startProcess(program, { name, onTold, onPrinted, runner = [] }) {
-  const [execPath, ...execArgv] = [...runner, process.execPath]
+  const [execPath, ...execArgv] = [...runner, process.execPath, ...process.execArgv]
   const child = fork(program, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execPath, execArgv })
   const calls = new Map()
   let printed = ''
