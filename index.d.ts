@@ -278,7 +278,7 @@ export interface SystemPromptConfig {
   version: string | null
   /** The row's title; null for a prompt that has none. */
   title: string | null
-  /** The store's generation that it was read or filled under; null where the store was not asked or did not answer. */
+  /** The store's generation that it was last known to be of; null where the store gave none for it. */
   generation: number | null
   /**
    * The tier that answered this read: `memory` is this process, under a lease; `redis` gave it or confirmed it; `stale` is

@@ -56,7 +56,7 @@ pub struct SystemPromptConfig {
     /// The row's title; null for a prompt that has none.
     #[napi(ts_type = "string | null")]
     pub title: OrNull<String>,
-    /// The store's generation that it was read or filled under; null where the store was not asked or did not answer.
+    /// The store's generation that it was last known to be of; null where the store gave none for it.
     #[napi(ts_type = "number | null")]
     pub generation: OrNull<f64>,
     /// The tier that answered this read: `memory` is this process, under a lease; `redis` gave it or confirmed it; `stale` is

@@ -7,6 +7,7 @@
 use crate::core::answer::Receipt;
 use crate::core::cache::Cache;
 use crate::core::error::{Error, Fault};
+use crate::core::http::Deadline;
 use crate::core::pending::Attempt;
 use crate::core::protocol::{Announcement, Generation};
 use crate::core::push::Listener;
@@ -16,7 +17,7 @@ use crate::core::store::guarded::Guarded;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 /// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
 const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -48,9 +49,11 @@ impl Cache {
     }
 
     async fn invalidate_in(self: Arc<Self>, store: Arc<Guarded>) -> Result<Receipt, Error> {
+        let limits = &self.parts.limits;
+        let deadline = Deadline::after(limits.redis_timeout + limits.source_timeout);
         let attempt = self.pending.begin();
         match self.open_generation(&store, attempt).await {
-            Ok(generation) => Ok(self.spread(&store, generation).await),
+            Ok(generation) => Ok(self.spread(&store, deadline, generation).await),
             Err(fault) => {
                 if self.pending.fail(attempt) {
                     tokio::spawn(self.clone().settle());
@@ -81,7 +84,10 @@ impl Cache {
             }
             let attempt = self.pending.begin();
             match self.open_generation(store, attempt).await {
-                Ok(generation) => drop(self.spread(store, generation).await),
+                Ok(generation) => {
+                    let deadline = Deadline::after(LAST_RETRY_AFTER);
+                    drop(self.spread(store, deadline, generation).await);
+                }
                 Err(_) => drop(self.pending.fail(attempt)),
             }
         }
@@ -100,8 +106,13 @@ impl Cache {
         Ok(generation)
     }
 
-    /// An invalidation went through: puts the new value in the store, then tells the others.
-    async fn spread(self: &Arc<Self>, store: &Guarded, generation: Generation) -> Receipt {
+    /// An invalidation went through: puts the new value in the store, then tells the others, all of it by the deadline.
+    async fn spread(
+        self: &Arc<Self>,
+        store: &Guarded,
+        deadline: Deadline,
+        generation: Generation,
+    ) -> Receipt {
         let receipt = self.went_through(Some(&generation));
         if self.invalidations.is_followed(LOOKOUT).await {
             // The next one drops what would be loaded now, and tells the others anyway.
@@ -109,7 +120,8 @@ impl Cache {
         }
         if self.parts.source.is_some() {
             // Late or failed, the others load it themselves.
-            let _ = timeout(HEAD_START, self.refill(generation.clone())).await;
+            let head_start = deadline.or_after(HEAD_START);
+            let _ = timeout_at(head_start.at(), self.refill(generation.clone())).await;
         } else {
             tokio::spawn(self.clone().release());
         }
@@ -119,7 +131,8 @@ impl Cache {
             sync: store.sync_token(),
             from: self.parts.id.clone(),
         };
-        let published = store.publish(self.redis_deadline(), &announcement).await;
+        let deadline = deadline.or_after(self.parts.limits.redis_timeout);
+        let published = store.publish(deadline, &announcement).await;
         if published.is_err() {
             // Their leases make up for it.
             self.stats.publishes_failed.increment();
