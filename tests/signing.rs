@@ -124,6 +124,16 @@ fn deadline() -> Deadline {
     Deadline::after(Duration::from_secs(5))
 }
 
+/// A line of the channel.
+fn said(generation: &Generation, from: &str) -> String {
+    let announcement = Announcement {
+        generation: generation.clone(),
+        sync: None,
+        from: from.into(),
+    };
+    announcement.to_line()
+}
+
 fn content(answer: &Answer) -> String {
     answer.entry.content.to_string()
 }
@@ -156,6 +166,11 @@ fn with_config(copy: &Copy, change: impl FnOnce(&mut Map<String, Value>)) -> Cop
     let mut changed = copy.clone();
     changed[2] = Some(Value::Object(config).to_string());
     changed
+}
+
+/// Whether this is the same entry, of the same generation.
+fn is_of(one: &Copy, other: &Copy) -> bool {
+    [0, 2, 3].iter().all(|&name| one[name] == other[name])
 }
 
 /// Everything that somebody could put there who has seen `old` and `new`, by name.
@@ -276,12 +291,7 @@ async fn nothing_that_somebody_else_wrote_or_put_back_is_served() {
         told.fetch().await;
         let old = fleet.copy().await;
         let generation = fleet.change(&admin).await;
-        let announcement = Announcement {
-            generation,
-            sync: None,
-            from: "admin".into(),
-        };
-        told.message(&announcement.to_line());
+        told.message(&said(&generation, "admin"));
         let (name, planted) =
             attacks(&old, &fleet.copy().await, fleet.clock.wall_ms()).swap_remove(index);
         assert_eq!(&name, attack);
@@ -289,19 +299,99 @@ async fn nothing_that_somebody_else_wrote_or_put_back_is_served() {
         for (who, cache) in [("admin", &admin), ("told", &told), ("fresh", &fresh)] {
             fleet.put(&planted).await;
             fleet.pass(LIMITS.max_staleness);
+            let misses = cache.stats.misses.get();
             for _ in 0..3 {
                 let answer = cache.fetch().await;
                 assert_eq!(content(&answer), prompt("two"), "{who}: {attack}");
-                assert!(
-                    answer.entry.attributes.is_empty()
-                        || answer.entry.attributes.contains_key("id"),
-                    "{who}: {attack}"
-                );
+                let attributes = &answer.entry.attributes;
+                assert_eq!(attributes["useTopicTags"], true, "{who}: {attack}");
+                assert_eq!(attributes["title"], "Grove", "{who}: {attack}");
+            }
+            // This one has to read all of it, so that it is a miss, unless it was once the truth: then the source decides.
+            if who == "told" && !is_of(&planted, &old) {
+                assert!(cache.stats.misses.get() > misses, "{attack}");
             }
         }
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_was_signed_for_a_generation_before_its_time_is_not_served_when_that_comes() {
+    for early in ["9007199254740991", "1800000000777"] {
+        let fleet = Fleet::new();
+        let admin = fleet.settled().await;
+        let told = fleet.signed();
+        told.fetch().await;
+        let before = fleet.copy().await;
+        // The generation is set, and what was stored deleted: the next miss signs the old prompt for it.
+        fleet.put(&[None, None, None, Some(early.into())]).await;
+        fleet.pass(LIMITS.max_staleness);
+        told.fetch().await;
+        until(|| told.stats.fills.get() == 1).await;
+        let kept = fleet.copy().await;
+        fleet.put(&before).await;
+        let generation = fleet.change(&admin).await;
+        told.message(&said(&generation, "admin"));
+        fleet.put(&kept).await;
+        fleet.pass(LIMITS.max_staleness);
+        assert_eq!(content(&told.fetch().await), prompt("two"), "{early}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_before_its_time_does_not_make_the_real_one_known() {
+    let fleet = Fleet::new();
+    let admin = fleet.settled().await;
+    let told = fleet.signed();
+    told.fetch().await;
+    let before = fleet.copy().await;
+    let next = Generation::new("1900000000000");
+    fleet
+        .store
+        .set(deadline(), &key("generation"), "1899999999999", 1_000_000)
+        .await
+        .unwrap();
+    for from in ["admin", "stranger"] {
+        told.message(&said(&next, from));
+        told.fetch().await;
+    }
+    let generation = fleet.change(&admin).await;
+    assert_eq!(generation, next, "as was foreseen");
+    told.message(&said(&generation, "admin"));
+    fleet.put(&before).await;
+    assert_eq!(content(&told.fetch().await), prompt("two"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_amid_reads_is_no_attack() {
+    let fleet = Fleet::new();
+    let admin = fleet.settled().await;
+    for _ in 0..20 {
+        fleet.pass(LIMITS.max_staleness);
+        let reads: Vec<_> = (0..4)
+            .map(|_| {
+                let admin = admin.clone();
+                tokio::spawn(async move { admin.fetch().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        admin.invalidate().await.unwrap();
+        for read in reads {
+            read.await.unwrap();
+        }
+    }
+    assert_eq!(admin.stats.signatures_refused.get(), 0);
+    let warnings = fleet.lines.at_least(Level::Warn);
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_instance_believes_the_source_that_there_is_no_prompt() {
+    let fleet = Fleet::new();
+    fleet.settled().await;
+    fleet.source.then(Scene::NoRow);
+    assert_eq!(fleet.signed().fetch().await.tier, Tier::Fallback);
+}
 #[tokio::test(start_paused = true)]
 async fn where_nobody_can_prove_it_only_what_was_once_signed_is_served() {
     let fleet = Fleet::new();
@@ -313,8 +403,7 @@ async fn where_nobody_can_prove_it_only_what_was_once_signed_is_served() {
         fleet.put(&planted).await;
         fleet.source.then(Scene::Fault(Fault::Unreachable));
         let answer = fleet.signed().fetch().await;
-        let whole = planted[0] == old[0] && planted[2] == old[2] && planted[3] == old[3];
-        let expected = if whole {
+        let expected = if is_of(&planted, &old) {
             (Tier::Redis, prompt("one"))
         } else {
             (Tier::Fallback, DEFAULT_FALLBACK.into())
@@ -348,10 +437,15 @@ async fn a_refused_signature_is_counted_and_warned_of_once() {
     let fleet = Fleet::new();
     let cache = fleet.settled().await;
     let planted = forged(None, "injected", "7", fleet.clock.wall_ms());
+    let mut fills = cache.stats.fills.get();
     for _ in 0..3 {
         fleet.put(&planted).await;
         fleet.pass(LIMITS.max_staleness);
         assert_eq!(content(&cache.fetch().await), prompt("one"));
+        until(|| cache.stats.fills.get() > fills).await;
+        fills = cache.stats.fills.get();
+        fleet.pass(LIMITS.max_staleness);
+        assert_eq!(cache.fetch().await.tier, Tier::Redis, "a hit in between");
     }
     assert!(cache.stats.signatures_refused.get() >= 3);
     let warnings = fleet.lines.at_least(Level::Warn);

@@ -46,7 +46,8 @@ where
     let outcome = AssertUnwindSafe(future).catch_unwind();
     let outcome = async move { Ok(outcome.await.unwrap_or_else(|_| Err(Error::internal()))) };
     env.spawn_future_with_callback(outcome, move |env, outcome| match outcome {
-        Ok(value) => to_value(env, value),
+        Ok(value) => std::panic::catch_unwind(AssertUnwindSafe(|| to_value(env, value)))
+            .unwrap_or_else(|_| Err(to_js(env, Error::internal()))),
         Err(error) => Err(to_js(env, error)),
     })
 }

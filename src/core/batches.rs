@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
+/// How long each may leave what it does not need itself to the next.
+const LONGEST: Duration = Duration::from_secs(1);
+
 /// `None` when the work panicked.
 type Outcome<T> = Shared<BoxFuture<'static, Option<T>>>;
 
@@ -24,8 +27,8 @@ pub struct Batches<T: Clone> {
 
 struct State<T: Clone> {
     begun_at: Option<Instant>,
-    /// Whether what began last had to wait: there may be a flood.
-    crowded: bool,
+    /// Since when all that began had to wait: there may be a flood.
+    crowded_since: Option<Instant>,
     /// The work that has not begun.
     next: Option<Outcome<T>>,
 }
@@ -34,7 +37,7 @@ impl<T: Clone + Send + Sync + 'static> Batches<T> {
     pub fn every(interval: Duration) -> Arc<Self> {
         let state = State {
             begun_at: None,
-            crowded: false,
+            crowded_since: None,
             next: None,
         };
         Arc::new(Batches {
@@ -71,22 +74,31 @@ impl<T: Clone + Send + Sync + 'static> Batches<T> {
         next
     }
 
-    /// Whether work waits to begin, which will make up for what is left undone now. In a crowd, gives it `patience` to come.
+    /// Whether work waits to begin, which will make up for what is left undone now. In a crowd, gives it `patience` to come;
+    /// says no once a second, so that nothing is left undone for as long as the crowd lasts.
     pub async fn is_followed(&self, patience: Duration) -> bool {
         let mut queued = pin!(self.queued.notified());
         // From now on nothing is missed.
         queued.as_mut().enable();
         let (followed, crowded) = {
-            let state = self.state();
-            (state.next.is_some(), state.crowded)
+            let mut state = self.state();
+            let now = Instant::now();
+            if let Some(since) = &mut state.crowded_since
+                && now.duration_since(*since) >= LONGEST
+            {
+                *since = now;
+                return false;
+            }
+            (state.next.is_some(), state.crowded_since.is_some())
         };
         followed || crowded && timeout(patience, queued).await.is_ok()
     }
 
     fn begin(&self, crowded: bool) {
         let mut state = self.state();
-        state.begun_at = Some(Instant::now());
-        state.crowded = crowded;
+        let now = Instant::now();
+        state.begun_at = Some(now);
+        state.crowded_since = crowded.then(|| state.crowded_since.unwrap_or(now));
         state.next = None;
     }
 
@@ -163,6 +175,25 @@ mod tests {
         }
         let begun = counted.begun();
         assert!((10..=11).contains(&begun), "{begun} in a second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_crowd_nothing_is_left_undone_for_longer_than_a_second() {
+        let (batches, done) = (Batches::every(INTERVAL), Counted::default());
+        for _ in 0..3000 {
+            let (own, done) = (batches.clone(), done.work());
+            drop(batches.join(move || async move {
+                if own.is_followed(INTERVAL / 2).await {
+                    0
+                } else {
+                    done().await
+                }
+            }));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // The first one found no crowd.
+        let done = done.begun();
+        assert!((3..=4).contains(&done), "{done} in three seconds");
     }
 
     #[tokio::test(start_paused = true)]

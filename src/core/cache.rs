@@ -121,8 +121,8 @@ pub(super) enum Lack {
 pub(super) enum Asked {
     /// It is in the near cache.
     Hit,
-    /// It had one, and the source, asked for a proof, gave what is in the near cache now.
-    Proved,
+    /// It has this one, which the source is to prove.
+    Unproved(Box<Answered>),
     /// With the fence for the fill, and whether this instance has claimed the load.
     Miss { fence: Generation, claimed: bool },
     /// No store, or no answer: nothing can be filled.
@@ -306,7 +306,7 @@ impl Cache {
             Start::AtTheSource(fence, storing) => (Some(fence), true, Some(storing)),
             Start::AtTheStore => match self.ask_store(departure).await {
                 Asked::Hit => return Landed::Held(Tier::Redis),
-                Asked::Proved => return Landed::Held(Tier::Source),
+                Asked::Unproved(answered) => return self.prove(*answered, departure).await,
                 Asked::Miss { fence, claimed } => (Some(fence), claimed, None),
                 Asked::NoAnswer => (None, false, None),
             },
@@ -417,9 +417,6 @@ impl Cache {
         let snapshot = store.read(deadline).await?;
         self.near.saw(snapshot.generation.as_ref(), sent_at);
         let reason = match self.judged(&snapshot) {
-            Ok(_) if self.proved(departure, snapshot.generation.as_ref()).await => {
-                return Ok(Asked::Proved);
-            }
             Ok(entry) => {
                 let answered = Answered {
                     entry: Arc::new(entry),
@@ -428,6 +425,9 @@ impl Cache {
                     sent_at,
                     departure,
                 };
+                if self.wants_proof() {
+                    return Ok(Asked::Unproved(Box::new(answered)));
+                }
                 if self.hit(answered) {
                     return Ok(Asked::Hit);
                 }
@@ -455,7 +455,7 @@ impl Cache {
     }
 
     /// The store served or confirmed a value; false if it is older than the one held.
-    fn hit(&self, answered: Answered) -> bool {
+    pub(super) fn hit(&self, answered: Answered) -> bool {
         let accepted = self.near.accept(answered, self.parts.clock.monotonic());
         if accepted {
             self.stats.hits.increment();
@@ -530,7 +530,7 @@ impl Cache {
     }
 
     /// What stands in for the truth. Labelled as such, never stored.
-    async fn stand_in(
+    pub(super) async fn stand_in(
         self: &Arc<Self>,
         lack: Lack,
         deadline: Deadline,

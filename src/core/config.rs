@@ -132,8 +132,7 @@ impl Options {
             (SIGNING_KEY, &self.signing_key),
             (SECOND_SIGNING_KEY, &self.second_signing_key),
         ] {
-            let key = key.as_deref().filter(|key| !key.trim().is_empty());
-            if let Some(rule) = key.and_then(too_short) {
+            if let Some(rule) = key.as_deref().and_then(too_short) {
                 return Err(Error::config_invalid(names.option, "too short", &rule));
             }
         }
@@ -238,21 +237,25 @@ impl Options {
             .fallback_prompt
             .clone()
             .or_else(|| variable("FALLBACK_SYSTEM_PROMPT").filter(|text| !text.trim().is_empty()));
-        let signing_key = either(&self.signing_key, SIGNING_KEY.variable);
-        let second_signing_key = either(&self.second_signing_key, SECOND_SIGNING_KEY.variable);
-        // What cannot be signed as somebody wanted is not shared.
-        let unsigned = match (&signing_key, &second_signing_key) {
-            (Some(key), _) if too_short(key).is_some() => {
-                too_short(key).map(|rule| format!("{SIGNING_KEY} {rule}"))
-            }
-            (None, Some(_)) => Some(format!(
-                "{SECOND_SIGNING_KEY} is set, but {SIGNING_KEY} is not"
-            )),
-            (_, Some(second)) => {
-                too_short(second).map(|rule| format!("{SECOND_SIGNING_KEY} {rule}"))
-            }
-            _ => None,
+        // What cannot be signed as somebody wanted is not shared: an empty key is a secret that did not arrive.
+        let key_of = |option: &Option<String>, names: Names| {
+            let key = option.clone().or_else(|| variable(names.variable));
+            key.map(|key| key.trim().to_owned())
         };
+        let signing_key = key_of(&self.signing_key, SIGNING_KEY);
+        let second_signing_key =
+            key_of(&self.second_signing_key, SECOND_SIGNING_KEY).filter(|key| !key.is_empty());
+        let keys = [
+            (SIGNING_KEY, &signing_key),
+            (SECOND_SIGNING_KEY, &second_signing_key),
+        ];
+        let unsigned = keys
+            .into_iter()
+            .find_map(|(names, key)| Some(format!("{names} {}", too_short(key.as_deref()?)?)))
+            .or_else(|| {
+                (signing_key.is_none() && second_signing_key.is_some())
+                    .then(|| format!("{SECOND_SIGNING_KEY} is set, but {SIGNING_KEY} is not"))
+            });
         Ok(Settings {
             store: match unsigned {
                 Some(reason) => Place::Nowhere { reason },
@@ -564,7 +567,7 @@ mod tests {
             let settings = resolved(Options::default(), &[&store[..], &keys].concat());
             (reason(settings.store), settings.signing_keys)
         };
-        assert_eq!(with("", ""), ("on".into(), None));
+        assert_eq!(reason(resolved(Options::default(), &store).store), "on");
         assert_eq!(with(KEY, "").0, "on");
         assert_eq!(
             with(KEY, "another of at least 32 characters"),
@@ -587,7 +590,7 @@ mod tests {
             (
                 "",
                 KEY,
-                "SYSTEM_PROMPT_SECOND_SIGNING_KEY (secondSigningKey) is set, but",
+                "SYSTEM_PROMPT_SIGNING_KEY (signingKey) must have at least 32",
             ),
         ] {
             let (reason, _) = with(first, second);
@@ -596,6 +599,12 @@ mod tests {
                 "{reason}"
             );
         }
+        let second = [("SYSTEM_PROMPT_SECOND_SIGNING_KEY", KEY)];
+        let settings = resolved(Options::default(), &[&store[..], &second].concat());
+        assert_eq!(
+            reason(settings.store),
+            "SYSTEM_PROMPT_SECOND_SIGNING_KEY (secondSigningKey) is set, but SYSTEM_PROMPT_SIGNING_KEY (signingKey) is not"
+        );
     }
 
     #[test]

@@ -170,8 +170,8 @@ impl Listener for Cache {
         if let (Some(announcement), Some(store)) = (&announcement, &self.store) {
             store.catch_up(announcement);
         }
-        self.near
-            .announced(announcement.as_ref().map(|said| &said.generation));
+        let generation = announcement.as_ref().and_then(|said| self.known_by(said));
+        self.near.announced(generation);
         self.told.notify_waiters();
         self.stats.pushes.increment();
     }

@@ -23,7 +23,7 @@ enum Subject {
     Source,
     /// What the source had: a row, no row, a row that is no entry.
     Row,
-    /// Whether the store holds what this package has not signed.
+    /// Whether the store held what was not signed, or not lately. Told once: who plants it could do so at each hit.
     Signature,
     /// Why the legacy source gave nothing.
     Legacy,
@@ -56,12 +56,7 @@ impl Journal {
 
     /// The store served the value: whatever stood in before is over.
     pub fn hit(&self) {
-        self.quiet(&[
-            Subject::Row,
-            Subject::Signature,
-            Subject::Legacy,
-            Subject::StandIn,
-        ]);
+        self.quiet(&[Subject::Row, Subject::Legacy, Subject::StandIn]);
         self.logger.tell(Event::Hit);
     }
 

@@ -76,8 +76,8 @@ struct State {
     superseded: bool,
     /// The last generation that ended the epoch, so that its announcement does not end another.
     heard_of: Option<Generation>,
-    /// The largest generation that was opened here or announced since the source was last asked.
-    told_of: u64,
+    /// Whether it was told of a change since the source last gave the value.
+    told: bool,
     /// When the store was last asked how long it still has the value.
     checked_at: Duration,
     push_connected: bool,
@@ -161,7 +161,7 @@ impl Near {
         if current {
             state.superseded = false;
             if answered.origin == Origin::Source {
-                state.told_of = 0;
+                state.told = false;
             }
         }
         let terms = self.terms(&answered, now).filter(|_| current);
@@ -218,7 +218,7 @@ impl Near {
     pub fn invalidated(&self, generation: Option<&Generation>) {
         let mut state = self.state();
         state.superseded = true;
-        state.told_of(generation);
+        state.told = true;
         state.heard_of = generation.cloned().or(state.heard_of.take());
         if self.rules.keep(Rule::OwnInvalidationEndsTheEpoch) {
             self.end_epoch(&mut state);
@@ -236,7 +236,7 @@ impl Near {
             return false;
         }
         state.superseded = true;
-        state.told_of(generation);
+        state.told = true;
         state.heard_of = generation.cloned();
         if self.rules.keep(Rule::PushEndsTheEpoch) {
             self.end_epoch(&mut state);
@@ -255,9 +255,10 @@ impl Near {
         }
     }
 
-    /// Whether this instance was told of a newer generation than the store shows, and has not asked the source since.
-    pub fn is_set_back(&self, generation: &Generation) -> bool {
-        generation.number() < self.state().told_of
+    /// Whether there is a value, and nothing was told of a change since the source last gave it.
+    pub fn is_proved(&self) -> bool {
+        let state = self.state();
+        state.held.is_some() && !state.told
     }
 
     /// The push stream was opened: announcements may have been missed.
@@ -296,13 +297,6 @@ impl Near {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic under this lock leaves a state that is whole: every field is set by itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn told_of(&mut self, generation: Option<&Generation>) {
-        let number = generation.map_or(0, Generation::number);
-        self.told_of = self.told_of.max(number);
     }
 }
 

@@ -35,7 +35,7 @@ impl Cache {
         let patience = deadline.or_after(PATIENCE.min(self.parts.limits.redis_timeout / 2));
         let mut pause = FIRST_LOOK_AFTER;
         loop {
-            match store.claim(patience, CLAIM).await {
+            match store.claim(deadline, CLAIM).await {
                 Ok(false) if Instant::now() + pause <= patience.at() => {}
                 // A store that takes no claim takes no fill either, but the caller wants an answer.
                 claim => {
@@ -45,7 +45,7 @@ impl Cache {
             }
             let _ = timeout(pause, self.told.notified()).await;
             pause = (pause * 2).min(LAST_LOOK_AFTER);
-            match self.read_store(store, patience, departure).await {
+            match self.read_store(store, deadline, departure).await {
                 Ok(Asked::Miss { fence: seen, .. }) => fence = seen,
                 Ok(asked) => return asked,
                 Err(_) => {

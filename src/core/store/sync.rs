@@ -1,8 +1,11 @@
 //! The sync token: who presents the newest to the store is answered no older state than it names, however far the replica
 //! that answers lags behind. Tokens are opaque, so their order is kept here, by what they came with.
 
-use crate::core::protocol::{Announcement, Generation};
+use crate::core::protocol::{Announcement, Generation, MAX_SAFE_INTEGER};
 use reqwest::header::HeaderValue;
+
+/// What an announced token may hold. One has some tens of bytes; as a header, a long one would have each command refused.
+const TOKEN_CAP_BYTES: usize = 512;
 
 #[derive(Default)]
 pub struct Sync {
@@ -46,20 +49,22 @@ impl Sync {
         }
     }
 
-    /// An invalidation opened this generation; its token counts even if an announcement of an older one came meanwhile.
+    /// An invalidation made here opened this generation: its token counts, whatever was announced.
     pub fn committed(&mut self, token: &HeaderValue, generation: &Generation) {
-        let generation = generation.number();
-        if generation > self.generation {
-            self.token = Some(token.clone());
-            self.floor = self.sent;
-            self.generation = generation;
-        }
+        self.token = Some(token.clone());
+        self.floor = self.sent;
+        self.generation = generation.number();
     }
 
     /// Another instance's invalidation, and the token to present from now on.
     pub fn announced(&mut self, announcement: &Announcement) {
-        let token = announcement.sync.as_deref().filter(|text| !text.is_empty());
-        if let Some(Ok(token)) = token.map(HeaderValue::from_str) {
+        let possible = |text: &&str| (1..=TOKEN_CAP_BYTES).contains(&text.len());
+        let token = announcement.sync.as_deref().filter(possible);
+        // Nobody could announce one after the largest.
+        let newer = self.generation + 1..=MAX_SAFE_INTEGER;
+        if newer.contains(&announcement.generation.number())
+            && let Some(Ok(token)) = token.map(HeaderValue::from_str)
+        {
             self.committed(&token, &announcement.generation);
         }
     }
@@ -130,6 +135,22 @@ mod tests {
         sync.keep(&token("own"), number, Access::Write);
         sync.committed(&token("own"), &Generation::new("6"));
         assert_eq!(kept(&sync).as_deref(), Some("own"));
+    }
+
+    #[test]
+    fn an_announcement_that_cannot_be_does_no_lasting_harm() {
+        let mut sync = Sync::default();
+        sync.announced(&announcement(
+            "18446744073709551615",
+            "of the last generation",
+        ));
+        sync.announced(&announcement("5", &"x".repeat(TOKEN_CAP_BYTES + 1)));
+        assert_eq!(kept(&sync), None);
+        sync.announced(&announcement("9007199254740991", "of the largest"));
+        sync.committed(&token("own"), &Generation::new("6"));
+        assert_eq!(kept(&sync).as_deref(), Some("own"));
+        sync.announced(&announcement("7", "seven"));
+        assert_eq!(kept(&sync).as_deref(), Some("seven"));
     }
 
     #[test]
