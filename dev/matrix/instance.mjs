@@ -12,6 +12,8 @@ import { Said } from './said.mjs'
 const BURST = 20
 /** A hit from memory lets everything else wait if nothing comes between. */
 const REST_MS = 5
+/** From one invalidation to the next. */
+const TURN_MS = 100
 
 const said = new Said()
 let limits
@@ -54,8 +56,10 @@ function boundsOf(method) {
   const { redisTimeoutMs, sourceTimeoutMs } = limits
   const readMs = redisTimeoutMs + sourceTimeoutMs
   if (method in CALLS) return { resolvedMs: redisTimeoutMs, rejectedMs: redisTimeoutMs }
-  // One that went through has also loaded the new prompt, and told the others.
-  if (method === INVALIDATE) return { resolvedMs: readMs, rejectedMs: redisTimeoutMs }
+  // One that comes right after another waits for its turn; one that went through has also loaded the new prompt, and told the
+  // others.
+  if (method === INVALIDATE)
+    return { resolvedMs: readMs + TURN_MS, rejectedMs: redisTimeoutMs + TURN_MS }
   return { resolvedMs: readMs, rejectedMs: readMs }
 }
 

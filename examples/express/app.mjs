@@ -21,7 +21,6 @@ const SESSIONS_KEPT = 1000
 export function createApp({ adminToken, proxies = 0 } = {}) {
   const app = express()
   const sessions = new Map()
-  const admin = adminOnly(adminToken)
   app.set('trust proxy', proxies)
   app.use(express.json())
 
@@ -50,7 +49,7 @@ export function createApp({ adminToken, proxies = 0 } = {}) {
   })
 
   // The admin console calls this after it has changed the row. One instance gets the call, all of them get the change.
-  app.post('/api/cache/invalidate', admin, async (request, response) => {
+  app.post('/api/cache/invalidate', adminOnly(adminToken), async (request, response) => {
     const type = request.body?.type ?? ''
     if (typeof type !== 'string')
       return response.status(400).json({ error: 'type is not a string' })
@@ -77,7 +76,7 @@ export function createApp({ adminToken, proxies = 0 } = {}) {
   })
 
   // Shows the whole prompt.
-  app.get('/api/debug/system-prompt', admin, async (request, response, next) => {
+  app.get('/api/debug/system-prompt', adminOnly(adminToken), async (request, response, next) => {
     try {
       response.json(await debugSystemPrompt())
     } catch (error) {

@@ -29,7 +29,8 @@ pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'
 }
 
 /// Drops the prompt everywhere: a read that begins more than `maxStalenessMs` after it resolved is not given the old one, on
-/// any instance. Call it after the row was changed. It loads the new prompt for all, which it waits for up to 200 ms.
+/// any instance. Call it after the row was changed. It loads the new prompt for all, which it waits for up to 200 ms. Calls that
+/// come within 100 ms of another wait until these are over, and share one; each is given one that began after it.
 ///
 /// Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
 /// background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads

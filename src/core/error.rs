@@ -65,9 +65,7 @@ impl Fault {
             Fault::Unreadable { .. } => "unreadable",
         }
     }
-}
 
-impl Fault {
     /// What it was when the store was last asked.
     fn asked(&self) -> &Fault {
         match self {

@@ -28,6 +28,7 @@ pub mod refresh;
 pub mod rules;
 pub mod signature;
 pub mod source;
+pub mod stand_ins;
 pub mod stats;
 pub mod store;
 pub mod values;

@@ -1,0 +1,71 @@
+//! What is served when there is no truth to be had: the last value known to be good, the user's legacy source, the fallback.
+//! Labelled as such, without a lease, never stored.
+
+use crate::core::answer::{Answer, Tier};
+use crate::core::cache::{Cache, Lack, Landed, within_cap};
+use crate::core::http::Deadline;
+use crate::core::protocol::Generation;
+use crate::core::rules::Rule;
+use std::sync::Arc;
+use tokio::time::timeout_at;
+
+impl Cache {
+    /// What stands in, by the deadline.
+    pub(super) async fn stand_in(
+        self: &Arc<Self>,
+        lack: Lack,
+        deadline: Deadline,
+        generation: Option<Generation>,
+    ) -> Landed {
+        if let (Lack::NoAnswer, Some(_)) = (lack, self.near.last_known_good()) {
+            self.stats.stale.increment();
+            self.journal.stale();
+            return Landed::Held(Tier::Stale);
+        }
+        let answer = self.last_resort(deadline, generation).await;
+        if let Some(fence) = &answer.generation
+            && !self.parts.rules.keep(Rule::StandInsAreNotStored)
+        {
+            tokio::spawn(self.clone().fill(answer.entry.clone(), fence.clone()));
+        }
+        Landed::StandIn(answer)
+    }
+
+    async fn last_resort(&self, deadline: Deadline, generation: Option<Generation>) -> Answer {
+        let Some(legacy) = &self.parts.legacy else {
+            return self.fallback(generation);
+        };
+        let now_ms = self.parts.clock.wall_ms();
+        let made = match timeout_at(deadline.at(), legacy.load()).await {
+            Ok(loaded) => loaded
+                .and_then(|value| self.parts.resource.entry_of_legacy(value, now_ms))
+                .and_then(within_cap),
+            Err(_) => Err("it did not settle in time".to_owned()),
+        };
+        match made {
+            Ok(entry) => {
+                self.stats.fallbacks.increment();
+                self.journal.legacy_loaded();
+                Answer {
+                    entry: Arc::new(entry),
+                    tier: Tier::Fallback,
+                    generation,
+                }
+            }
+            Err(problem) => {
+                self.journal.legacy_failed(&problem);
+                self.fallback(generation)
+            }
+        }
+    }
+
+    pub(super) fn fallback(&self, generation: Option<Generation>) -> Answer {
+        self.stats.fallbacks.increment();
+        self.journal.fallback();
+        Answer {
+            entry: Arc::new(self.parts.resource.fallback(self.parts.clock.wall_ms())),
+            tier: Tier::Fallback,
+            generation,
+        }
+    }
+}
