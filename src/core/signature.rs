@@ -4,7 +4,7 @@
 //! content, each with its length before it, so that nothing can be moved from one to the next. The first key signs, both are
 //! accepted: keys can be changed while instances with either run side by side.
 
-use crate::core::protocol::{Record, Snapshot};
+use crate::core::protocol::{Record, Snapshot, hex};
 use ring::hmac::{self, HMAC_SHA256};
 use serde_json::{Map, Value};
 
@@ -74,10 +74,6 @@ impl Signer {
         }
         message
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes_of(signature: &Value) -> Option<Vec<u8>> {
