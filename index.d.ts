@@ -225,7 +225,7 @@ export interface LegacyPrompt {
 
 /** The state of the shared cache. */
 export interface RedisStatus {
-  /** Whether URL and token are set. */
+  /** Whether there is a shared cache: URL and token are set, and nothing about them or the signing key is wrong. The log says what. */
   configured: boolean
   /** Whether it answered just now. */
   reachable: boolean
@@ -242,6 +242,8 @@ export interface RedisStatus {
   invalidationPending: boolean
   /** Whether the push stream is open. It is opened by the first read; without it a change is seen when a lease ends. */
   pushConnected: boolean
+  /** Whether what is stored there is signed, and only what is signed is served. */
+  signed: boolean
   /**
    * The circuit breaker in front of it: `closed` while it answers, `open` after repeated faults: then it is asked once a
    * second, and while that is under way it is `half-open`. Null if not configured.

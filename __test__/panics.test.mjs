@@ -1,19 +1,23 @@
 // A mistake in the package ends the call that met it, and nothing else. Over a debug build, which can be made to panic.
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { runProgram } from './support/program.mjs'
 
+/** The library of a debug build. After `npm test` nothing is left to build; cargo says where it is. */
+async function debugLibrary() {
+  const words = ['test', '--locked', '--no-run', '--message-format', 'json']
+  const { stdout } = await promisify(execFile)('cargo', words, { maxBuffer: 64 << 20 })
+  const messages = stdout.split('\n').filter((line) => line.startsWith('{'))
+  const files = messages.flatMap((line) => JSON.parse(line).filenames ?? [])
+  return files.find((file) => /libgrove_shared_cache\.(so|dylib)$/.test(file))
+}
+
 test('a panic is an error of its call, prints nothing, and leaves the process and the cache as they were', async (t) => {
   t.timeout(600_000)
-  // What `npm test` built before: nothing is left to do then.
-  await promisify(execFile)('cargo', ['test', '--locked', '--no-run'])
-  const suffix = process.platform === 'darwin' ? 'dylib' : 'so'
-  const built = new URL(`../target/debug/libgrove_shared_cache.${suffix}`, import.meta.url)
   const program = `
     const loaded = { exports: {} }
-    process.dlopen(loaded, ${JSON.stringify(fileURLToPath(built))})
+    process.dlopen(loaded, ${JSON.stringify(await debugLibrary())})
     const { __panicInFuture, __panicInCall, configure, fetchActiveSystemPrompt } = loaded.exports
     configure({ fallbackPrompt: 'stand-in', logLevel: 'silent', upstashUrl: '', supabaseUrl: '' })
     const told = []

@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 
-import { argumentsOf, wholeNumber } from './arguments.mjs'
+import { argumentsOf, refuse, wholeNumber } from './arguments.mjs'
 import { setUp } from './setup.mjs'
 
 const usage = `Breaks the store, the source and both over real sockets, in every way there is, and calls all there is to call meanwhile:
@@ -35,6 +35,7 @@ const { columns, heading } = await import('./terminal.mjs')
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130))
 
 const wanted = CELLS.filter(({ fault }) => fault.includes(only))
+if (wanted.length === 0) refuse(`--only is "${only}": no fault has that in its name`)
 console.log('Starting the local stack')
 const matrix = await startMatrix({ limits: { store: LIMITS, source: LIMITS, both: LIMITS } })
 const reports = []

@@ -18,8 +18,8 @@ use grove_shared_cache::core::protocol::Keys;
 use grove_shared_cache::core::rules::Rules;
 use grove_shared_cache::core::store::upstash::Upstash;
 use reqwest::Url;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -29,23 +29,18 @@ const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(20);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A store that gives this answer (or none) until it is well.
+/// A store that gives this answer, or none, to all that is asked.
 struct Store {
     server: ScriptedServer,
-    well: Arc<AtomicBool>,
+    answer: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl Store {
-    async fn that_answers(sick: Option<Vec<u8>>) -> Self {
-        let well = Arc::new(AtomicBool::new(false));
-        let state = well.clone();
+    async fn that_answers(answer: Option<Vec<u8>>) -> Self {
+        let answer = Arc::new(Mutex::new(answer));
+        let current = answer.clone();
         let server = ScriptedServer::start(move |_, mut stream| {
-            let healed = answer("200 OK", "connection: close\r\n", "{\"result\":\"5\"}");
-            let bytes = if state.load(Ordering::SeqCst) {
-                Some(healed)
-            } else {
-                sick.clone()
-            };
+            let bytes = current.lock().unwrap().clone();
             async move {
                 read_request(&mut stream).await;
                 match bytes {
@@ -55,7 +50,11 @@ impl Store {
             }
         })
         .await;
-        Store { server, well }
+        Store { server, answer }
+    }
+
+    fn answers(&self, answer: Option<Vec<u8>>) {
+        *self.answer.lock().unwrap() = answer;
     }
 
     /// A connection is a command, as each is closed after its answer.
@@ -101,6 +100,17 @@ fn open(store: &Store, redis_timeout: Duration) -> Opened {
     }
 }
 
+/// An answer that is one to each command.
+fn healed() -> Option<Vec<u8>> {
+    Some(answer("200 OK", "connection: close\r\n", "{\"result\":5}"))
+}
+
+async fn reached(state: impl Fn() -> bool) {
+    while !state() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 fn phase(cache: &Cache) -> Phase {
     cache.breaker().unwrap().0
 }
@@ -132,20 +142,20 @@ async fn a_store_that_fails_is_left_alone_until_it_answers_a_probe() {
 
         for probe in 1..=2 {
             clock.advance(SECOND);
-            cache.values.get("key").await.unwrap_err();
-            cache.values.get("key").await.unwrap_err();
-            assert_eq!(
-                store.commands(),
-                commands + probe,
-                "one probe a second: {class}"
-            );
+            for _ in 0..10 {
+                cache.values.get("key").await.unwrap_err();
+            }
+            let probed = || store.commands() == commands + probe && phase(&cache) == Phase::Open;
+            reached(probed).await;
         }
-        store.well.store(true, Ordering::SeqCst);
+        store.answers(healed());
         // A machine that is busy may let the short deadline of one probe pass.
         while phase(&cache) != Phase::Closed {
             clock.advance(SECOND);
             let _ = cache.values.get("key").await;
+            reached(|| phase(&cache) != Phase::HalfOpen).await;
         }
+        cache.values.get("key").await.unwrap();
         assert_eq!(cache.breaker(), Some((Phase::Closed, 1)), "{class}");
         let warnings = lines.at_least(Level::Warn);
         let told = warnings
@@ -153,6 +163,20 @@ async fn a_store_that_fails_is_left_alone_until_it_answers_a_probe() {
             .filter(|line| line.contains("asked once a second"));
         assert_eq!(told.count(), 1, "{class}: {warnings:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_probe() {
+    let sick = answer("401 Unauthorized", "connection: close\r\n", "{}");
+    let store = Store::that_answers(Some(sick)).await;
+    let Opened { cache, clock, .. } = open(&store, LONG);
+    cache.values.get("key").await.unwrap_err();
+    store.answers(None);
+    clock.advance(SECOND);
+    cache.values.get("key").await.unwrap_err();
+    // The probe has all of its long deadline before it.
+    assert_eq!(phase(&cache), Phase::HalfOpen);
+    reached(|| store.commands() == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,7 +198,7 @@ async fn an_invalidation_is_sent_all_the_same_and_its_answer_closes_the_breaker(
         "{suspended}"
     );
     assert!(!suspended.retryable());
-    store.well.store(true, Ordering::SeqCst);
+    store.answers(healed());
     cache.invalidate().await.unwrap();
     assert_eq!(phase(&cache), Phase::Closed);
 }

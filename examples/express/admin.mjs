@@ -25,7 +25,7 @@ export function adminOnly(token) {
 function requireToken(token) {
   const expected = digest(token)
   return (request, response, next) => {
-    const [, given = ''] = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '') ?? []
+    const [, given = ''] = /^Bearer +(.+)$/i.exec(request.get('authorization') ?? '') ?? []
     // Digests are of one length, and the comparison takes the same time wherever they differ.
     if (timingSafeEqual(digest(given), expected)) return next()
     const error = 'Not authorised: send ADMIN_TOKEN as authorization: Bearer <token>'

@@ -27,6 +27,9 @@ configure({
 
 const { ADMIN_TOKEN: adminToken, HOST: host = '127.0.0.1' } = process.env
 const proxies = Number(process.env.TRUSTED_PROXIES || 0)
+if (!Number.isInteger(proxies) || proxies < 0) {
+  throw new Error('TRUSTED_PROXIES is how many proxies stand in front: it must be a whole number')
+}
 if (!adminToken && !['127.0.0.1', '::1', 'localhost'].includes(host)) {
   console.warn(
     'ADMIN_TOKEN is not set: whoever reaches this server may read and invalidate the prompt',

@@ -80,7 +80,7 @@ pub struct InvalidationReceipt {
 /// The state of the shared cache.
 #[napi(object, object_from_js = false)]
 pub struct RedisStatus {
-    /// Whether URL and token are set.
+    /// Whether there is a shared cache: URL and token are set, and nothing about them or the signing key is wrong. The log says what.
     pub configured: bool,
     /// Whether it answered just now.
     pub reachable: bool,
@@ -98,6 +98,8 @@ pub struct RedisStatus {
     pub invalidation_pending: bool,
     /// Whether the push stream is open. It is opened by the first read; without it a change is seen when a lease ends.
     pub push_connected: bool,
+    /// Whether what is stored there is signed, and only what is signed is served.
+    pub signed: bool,
     /// The circuit breaker in front of it: `closed` while it answers, `open` after repeated faults: then it is asked once a
     /// second, and while that is under way it is `half-open`. Null if not configured.
     #[napi(ts_type = "'closed' | 'open' | 'half-open' | null")]
@@ -293,6 +295,7 @@ fn redis(cache: &Cache, answer: &Answer, probe: Option<Result<Probe, Fault>>) ->
         generation: number(answer.generation.as_ref()),
         invalidation_pending: cache.invalidation_pending(),
         push_connected: cache.push_connected(),
+        signed: cache.is_signed(),
         breaker: or_null(cache.breaker().map(|(phase, _)| phase.as_str().to_owned())),
         error: or_null(fault.map(|fault| fault.class().to_owned())),
     }

@@ -2,8 +2,9 @@
 //!
 //! Pure: no I/O, and the time is what the caller says it is. Closed, everything goes through. What will not pass by itself (a
 //! wrong token, a used-up plan, a redirect) opens it at once, the rest after some faults in a row; faults of commands that
-//! were under way together count as one, so that a blip does not open it. Half-open, one command goes through as a probe, and
-//! any answer closes it. A probe that never reports back keeps nothing waiting: the next one is due a second later.
+//! were under way together count as one, so that a blip does not open it. Open, no command is sent but a probe each second, beside
+//! what is refused, so that no reader waits for it; any answer closes it. A probe that never reports back keeps nothing waiting: the
+//! next one is due a second later.
 
 use crate::core::error::Fault;
 use crate::core::stats::Counter;
@@ -36,6 +37,14 @@ impl Phase {
     }
 }
 
+/// A command that is not sent.
+#[derive(Debug)]
+pub struct Refused {
+    pub fault: Fault,
+    /// Whether a probe is to be sent now, beside it.
+    pub probe: bool,
+}
+
 #[derive(Default)]
 pub struct Breaker {
     /// Never held across `.await`.
@@ -55,26 +64,26 @@ struct State {
 
 struct Open {
     because: Fault,
-    /// When a command last went through.
+    /// When it was last asked.
     asked_at: Duration,
     probing: bool,
 }
 
 impl Breaker {
     /// Whether a command may be sent at `now`; if not, why.
-    pub fn admit(&self, now: Duration) -> Result<(), Fault> {
+    pub fn admit(&self, now: Duration) -> Result<(), Refused> {
         let mut state = self.state();
-        match &mut state.open {
-            None => Ok(()),
-            Some(open) if now.saturating_sub(open.asked_at) >= REST => {
-                open.asked_at = now;
-                open.probing = true;
-                Ok(())
-            }
-            Some(open) => Err(Fault::Suspended {
-                because: Box::new(open.because.clone()),
-            }),
+        let Some(open) = &mut state.open else {
+            return Ok(());
+        };
+        let probe = now.saturating_sub(open.asked_at) >= REST;
+        if probe {
+            open.asked_at = now;
+            open.probing = true;
         }
+        let because = Box::new(open.because.clone());
+        let fault = Fault::Suspended { because };
+        Err(Refused { fault, probe })
     }
 
     /// The store answered, be it that it rejected a command.
@@ -176,9 +185,9 @@ mod tests {
         ] {
             let breaker = Breaker::default();
             assert!(fail(&breaker, &fault, 0), "{fault}");
-            let suspended = breaker.admit(at(1)).unwrap_err();
-            assert_eq!(suspended.class(), fault.class());
-            assert!(!suspended.passes());
+            let refused = breaker.admit(at(1)).unwrap_err();
+            assert_eq!(refused.fault.class(), fault.class());
+            assert!(!refused.fault.passes() && !refused.probe);
         }
     }
 
@@ -193,19 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn one_probe_a_second_goes_through_until_one_is_answered() {
+    fn one_probe_a_second_is_due_until_one_is_answered() {
         let breaker = Breaker::default();
+        let due_at = |ms| breaker.admit(at(ms)).unwrap_err().probe;
         fail(&breaker, &Fault::QuotaExceeded, 0);
         for second in 1..4 {
             let due = second * 1000;
-            assert!(breaker.admit(at(due - 1)).is_err());
-            assert!(breaker.admit(at(due)).is_ok());
-            assert!(breaker.admit(at(due)).is_err(), "one probe only");
+            assert!(!due_at(due - 1));
+            assert!(due_at(due));
+            assert!(!due_at(due), "one probe only");
             assert_eq!(breaker.phase(), Phase::HalfOpen);
             assert!(!breaker.failed(&TIMEOUT, Access::Read, at(due), at(due + 500)));
             assert_eq!(breaker.phase(), Phase::Open);
         }
-        assert!(breaker.admit(at(4000)).is_ok());
+        assert!(due_at(4000));
         breaker.answered();
         assert_eq!((breaker.phase(), breaker.opened.get()), (Phase::Closed, 1));
         assert!(breaker.admit(at(4001)).is_ok());
@@ -215,8 +225,9 @@ mod tests {
     fn a_probe_that_never_reports_back_does_not_keep_it_half_open() {
         let breaker = Breaker::default();
         fail(&breaker, &Fault::QuotaExceeded, 0);
-        assert!(breaker.admit(at(1000)).is_ok());
-        assert!(breaker.admit(at(1999)).is_err());
-        assert!(breaker.admit(at(2000)).is_ok());
+        let due_at = |ms| breaker.admit(at(ms)).unwrap_err().probe;
+        assert!(due_at(1000));
+        assert!(!due_at(1999));
+        assert!(due_at(2000));
     }
 }

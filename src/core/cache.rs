@@ -131,7 +131,10 @@ pub(super) enum Asked {
 impl Cache {
     pub fn new(parts: Parts, logger: Logger) -> Arc<Self> {
         let journal = Arc::new(Journal::new(logger));
-        let guarded = |store| Arc::new(Guarded::new(store, parts.clock.clone(), journal.clone()));
+        let guarded = |store| {
+            let (clock, timeout) = (parts.clock.clone(), parts.limits.redis_timeout);
+            Arc::new(Guarded::new(store, timeout, clock, journal.clone()))
+        };
         let store = parts.store.clone().map(guarded);
         let values = store.clone().map(|store| store as Arc<dyn KeyValue>);
         Arc::new(Cache {
@@ -254,6 +257,11 @@ impl Cache {
     pub fn breaker(&self) -> Option<(Phase, u64)> {
         let store = self.store.as_ref()?;
         Some((store.phase(), store.opened()))
+    }
+
+    /// Whether what is stored is signed.
+    pub fn is_signed(&self) -> bool {
+        self.parts.signer.is_some()
     }
 
     /// Whether the stream of announcements is open.

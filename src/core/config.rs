@@ -128,6 +128,14 @@ impl Options {
                     .map_err(|rule| Error::config_invalid(names.option, "not usable", rule))?;
             }
         }
+        for (names, token) in [
+            (UPSTASH_TOKEN, &self.upstash_token),
+            (SUPABASE_KEY, &self.supabase_key),
+        ] {
+            if let Some(rule) = token.as_deref().map(str::trim).and_then(no_token) {
+                return Err(Error::config_invalid(names.option, "not usable", rule));
+            }
+        }
         for (names, key) in [
             (SIGNING_KEY, &self.signing_key),
             (SECOND_SIGNING_KEY, &self.second_signing_key),
@@ -224,8 +232,8 @@ impl Options {
             let Some(token) = either(token.0, token_names.variable) else {
                 return nowhere(format!("{url_names} is set, but {token_names} is not"));
             };
-            if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return nowhere(format!("{token_names} holds characters that no token has"));
+            if let Some(rule) = no_token(&token) {
+                return nowhere(format!("{token_names} {rule}"));
             }
             match parse_url(&url) {
                 Ok(url) => Place::At { url, token },
@@ -321,6 +329,15 @@ fn as_javascript_shows(number: f64) -> String {
     }
 }
 
+/// What a token has to be, if this is none; an empty one is none that was given.
+fn no_token(token: &str) -> Option<&'static str> {
+    if token.starts_with(['"', '\'']) {
+        return Some("must not have quotes around it");
+    }
+    let possible = token.bytes().all(|byte| byte.is_ascii_graphic());
+    (!possible).then_some("must not hold white space or characters beyond ASCII")
+}
+
 /// What a signing key has to be, if this is none.
 fn too_short(key: &str) -> Option<String> {
     (key.trim().len() < MIN_SIGNING_KEY_BYTES)
@@ -346,6 +363,9 @@ fn parse_url(text: &str) -> Result<Url, &'static str> {
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not hold a user name or a password");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not hold a query or a fragment");
     }
     match url.scheme() {
         "https" if url.has_host() => Ok(url),
@@ -548,7 +568,7 @@ mod tests {
         let broken = [url, ("UPSTASH_REDIS_REST_TOKEN", "two\nlines")];
         assert_eq!(
             reason(resolved(Options::default(), &broken).store),
-            "UPSTASH_REDIS_REST_TOKEN (upstashToken) holds characters that no token has"
+            "UPSTASH_REDIS_REST_TOKEN (upstashToken) must not hold white space or characters beyond ASCII"
         );
     }
 
@@ -625,6 +645,47 @@ mod tests {
                 "{message}"
             );
             assert!(!message.contains("canary"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_and_a_url_with_more_than_a_place_are_refused_and_not_shown() {
+        let token = |text: &str| Some(text.to_owned());
+        for (options, rule) in [
+            (
+                Options {
+                    upstash_token: token("can\nary"),
+                    ..Options::default()
+                },
+                "white space",
+            ),
+            (
+                Options {
+                    supabase_key: token("\"canary\""),
+                    ..Options::default()
+                },
+                "quotes",
+            ),
+            (
+                Options {
+                    upstash_url: token("https://x.upstash.io/?canary"),
+                    ..Options::default()
+                },
+                "a query",
+            ),
+            (
+                Options {
+                    supabase_url: token("https://x.supabase.co/#canary"),
+                    ..Options::default()
+                },
+                "a fragment",
+            ),
+        ] {
+            let message = message(options);
+            assert!(
+                message.contains(rule) && !message.contains("canary"),
+                "{message}"
+            );
         }
     }
 }

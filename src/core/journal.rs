@@ -95,6 +95,7 @@ impl Journal {
 
     /// Told each time: the breaker opens once in an outage.
     pub fn breaker_opened(&self, fault: &Fault) {
+        self.store_lost(fault);
         self.logger.tell(Event::BreakerOpened { fault });
     }
 

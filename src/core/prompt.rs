@@ -162,6 +162,9 @@ impl Resource for SystemPrompt {
     }
 }
 
+/// How much of a title or an id a line shows.
+const SHOWN_CHARS: usize = 200;
+
 impl Narrator for SystemPrompt {
     fn level(&self, event: &Event) -> Level {
         match event {
@@ -274,8 +277,17 @@ impl Narrator for SystemPrompt {
 }
 
 /// What people wrote cannot forge a line of the log.
+/// What people wrote, for a line of the log.
 fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    let shown = text.chars().take(SHOWN_CHARS);
+    let line: String = shown
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect();
+    if line.len() < text.len() {
+        line + "…"
+    } else {
+        line
+    }
 }
 
 fn place_name(source: &str) -> &str {

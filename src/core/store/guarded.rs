@@ -1,7 +1,7 @@
 //! A store behind its circuit breaker. Everything that reads and fills goes through the breaker; an invalidation and a look for
 //! people are always sent, and what becomes of them tells the breaker too.
 
-use crate::core::breaker::{Breaker, Phase};
+use crate::core::breaker::{Breaker, Phase, Refused};
 use crate::core::clock::Clock;
 use crate::core::error::Fault;
 use crate::core::http::Deadline;
@@ -15,28 +15,44 @@ use std::time::Duration;
 
 pub struct Guarded {
     store: Arc<dyn SharedStore>,
+    watch: Arc<Watch>,
+    /// What a probe has.
+    timeout: Duration,
+}
+
+/// The breaker, and what it needs to hear of each command.
+struct Watch {
     breaker: Breaker,
     clock: Arc<dyn Clock>,
     journal: Arc<Journal>,
 }
 
 impl Guarded {
-    pub fn new(store: Arc<dyn SharedStore>, clock: Arc<dyn Clock>, journal: Arc<Journal>) -> Self {
-        Guarded {
-            store,
+    pub fn new(
+        store: Arc<dyn SharedStore>,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        let watch = Watch {
             breaker: Breaker::default(),
             clock,
             journal,
+        };
+        Guarded {
+            store,
+            watch: Arc::new(watch),
+            timeout,
         }
     }
 
     pub fn phase(&self) -> Phase {
-        self.breaker.phase()
+        self.watch.breaker.phase()
     }
 
     /// How often the breaker opened.
     pub fn opened(&self) -> u64 {
-        self.breaker.opened.get()
+        self.watch.breaker.opened.get()
     }
 
     /// Sends the command if the breaker lets it through.
@@ -45,12 +61,28 @@ impl Guarded {
         access: Access,
         command: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        self.breaker.admit(self.clock.monotonic())?;
-        self.watch(access, command).await
+        match self.watch.breaker.admit(self.watch.clock.monotonic()) {
+            Ok(()) => self.watch.over(access, command).await,
+            Err(Refused { fault, probe }) => {
+                if probe {
+                    self.probe_beside();
+                }
+                Err(fault)
+            }
+        }
     }
 
+    /// Asks the store something while nobody waits for it.
+    fn probe_beside(&self) {
+        let (store, watch) = (self.store.clone(), self.watch.clone());
+        let deadline = Deadline::after(self.timeout);
+        tokio::spawn(async move { drop(watch.over(Read, store.probe(deadline)).await) });
+    }
+}
+
+impl Watch {
     /// Sends the command, and tells the breaker how it went.
-    async fn watch<T>(
+    async fn over<T>(
         &self,
         access: Access,
         command: impl Future<Output = Result<T, Fault>>,
@@ -117,7 +149,7 @@ impl Store for Guarded {
         term: Duration,
     ) -> Result<Generation, Fault> {
         let invalidation = self.store.invalidate(deadline, now_ms, term);
-        self.watch(Write, invalidation).await
+        self.watch.over(Write, invalidation).await
     }
 
     async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
@@ -134,7 +166,7 @@ impl Store for Guarded {
     }
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
-        self.watch(Read, self.store.probe(deadline)).await
+        self.watch.over(Read, self.store.probe(deadline)).await
     }
 }
 
