@@ -8,12 +8,13 @@
 //! asks the [`core::source`] (Supabase, or a file), unless another instance does already ([`core::refresh`]), makes an
 //! entry of the row ([`core::prompt`]), delivers it, and fills the store behind the caller's back, fenced by the
 //! generation that was read before. When nothing answers, the last known value, the user's legacy function and then the
-//! fallback prompt stand in.
+//! fallback prompt stand in ([`core::stand_ins`]). A store that fails is left alone by its [`core::breaker`]; with a key, what
+//! is stored is signed ([`core::signature`]) and what is found there distrusted ([`core::distrust`]).
 //!
 //! **The life of an invalidation** ([`core::invalidation`]). It ends this instance's epoch at once, opens a new generation in
 //! the store by one script, refills it, and tells the other instances over the [`core::push`] stream. From then on a fill that
-//! was loaded earlier is refused. One that did not get through is owed ([`core::pending`]) and tried again until it did.
-//! The rules that make this add up to a guarantee have names in [`core::rules`].
+//! was loaded earlier is refused. Calls that come together share one ([`core::batches`]). One that did not get through is owed
+//! ([`core::pending`]) and tried again until it did. The rules that make this add up to a guarantee have names in [`core::rules`].
 //!
 //! Everything that waits for the network does so on tokio's threads; the event loop only receives the result. All HTTP
 //! goes through [`core::http`]: one deadline, no redirects, a cap. What went wrong is a [`core::error`]; what happened
