@@ -47,6 +47,10 @@ for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, shutDown)
 async function shutDown() {
   const closed = once(server, 'close')
   server.close()
+  // A client that is busy on a kept connection would go on using it.
+  server.prependListener('request', (request, response) =>
+    response.setHeader('connection', 'close'),
+  )
   // A keep-alive connection that was busy just now would hold the server open until its timeout.
   const idle = setInterval(() => server.closeIdleConnections(), 20)
   const stuck = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
