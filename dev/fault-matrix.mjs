@@ -1,6 +1,5 @@
 // `npm run faults`: see `usage`.
 
-import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 
 import { argumentsOf, refuse, wholeNumber } from './arguments.mjs'
@@ -29,6 +28,7 @@ const { startMatrix } = await import('./matrix/matrix.mjs')
 const { documentPart, rowsOf } = await import('./matrix/document.mjs')
 const { worstOf } = await import('./matrix/worst.mjs')
 const { writePart } = await import('./readme.mjs')
+const { writeResults } = await import('./results.mjs')
 const { columns, heading } = await import('./terminal.mjs')
 
 // Everything that was started ends with this process.
@@ -69,20 +69,13 @@ const results = {
 heading('Faults')
 columns(rowsOf(results.cells))
 if (only === '') {
-  // The table is made from what is written, digit for digit.
-  const written = `${JSON.stringify(results, rounded, 2)}\n`
-  await writeFile(RESULTS, written)
-  await writePart(DOCUMENT, 'faults', documentPart(JSON.parse(written)))
+  await writePart(DOCUMENT, 'faults', documentPart(await writeResults(RESULTS, results, 1)))
 }
 const failed = reports.filter(({ late, problems }) => late.length + problems.length > 0)
 console.log(
   failed.length === 0 ? '\nPassed.' : `\nFailed: ${failed.length} of ${reports.length}; see above.`,
 )
 process.exit(failed.length === 0 ? 0 : 1)
-
-function rounded(name, value) {
-  return typeof value === 'number' ? Number(value.toFixed(1)) : value
-}
 
 function readArguments() {
   const values = argumentsOf('npm run faults', usage, {

@@ -1,6 +1,5 @@
 // `npm run load`: see `usage`.
 
-import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 
 import { argumentsOf, wholeNumber } from './arguments.mjs'
@@ -29,6 +28,7 @@ const { measureRun } = await import('./load/run.mjs')
 const { problemsOf, summaryOf, summaryTable } = await import('./load/report.mjs')
 const { readmePart } = await import('./load/readme.mjs')
 const { writeReadmePart } = await import('./readme.mjs')
+const { writeResults } = await import('./results.mjs')
 
 // Everything that was started ends with this process; nothing here is worth an orderly end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130))
@@ -72,18 +72,12 @@ const results = {
   summary,
   runs,
 }
-// The tables are made from what is written, digit for digit.
-const written = `${JSON.stringify(results, rounded, 2)}\n`
-await writeFile(RESULTS, written)
-await writeReadmePart('load', readmePart(JSON.parse(written)))
-console.log(`\n${summaryTable(JSON.parse(written).summary)}\n`)
+const written = await writeResults(RESULTS, results, 4)
+await writeReadmePart('load', readmePart(written))
+console.log(`\n${summaryTable(written.summary)}\n`)
 const problems = problemsOf(summary, LEAST_HIT_RATE)
 console.log(problems.length === 0 ? 'Passed.' : `Failed: ${problems.join('; ')}.`)
 process.exit(problems.length === 0 ? 0 : 1)
-
-function rounded(name, value) {
-  return typeof value === 'number' ? Number(value.toFixed(4)) : value
-}
 
 function readArguments() {
   const values = argumentsOf('npm run load', usage, {

@@ -1,6 +1,5 @@
 // `npm run soak`: see `usage`.
 
-import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 
 import { argumentsOf, refuse, someOf, wholeNumber } from './arguments.mjs'
@@ -32,6 +31,7 @@ const { runSoak } = await import('./soak/soak.mjs')
 const { problemsOf } = await import('./soak/verdict.mjs')
 const { documentPart } = await import('./soak/document.mjs')
 const { writePart } = await import('./readme.mjs')
+const { writeResults } = await import('./results.mjs')
 
 // Everything that was started ends with this process.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130))
@@ -46,17 +46,12 @@ const results = {
   ...soaked,
 }
 if (write) {
-  const written = `${JSON.stringify(results, rounded, 2)}\n`
-  await writeFile(RESULTS, written)
-  await writePart('docs/ROBUSTNESS.md', 'soak', documentPart(JSON.parse(written)))
+  const written = await writeResults(RESULTS, results, 3)
+  await writePart('docs/ROBUSTNESS.md', 'soak', documentPart(written))
 }
 const problems = problemsOf(results)
 console.log(problems.length === 0 ? 'Passed.' : `Failed: ${problems.join('; ')}.`)
 process.exit(problems.length === 0 ? 0 : 1)
-
-function rounded(name, value) {
-  return typeof value === 'number' ? Number(value.toFixed(3)) : value
-}
 
 function readArguments() {
   const names = Object.keys(PHASES)

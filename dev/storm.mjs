@@ -37,6 +37,7 @@ const { problemsOf, rowsOf } = await import('./storm/report.mjs')
 const { pictureOf } = await import('./storm/picture.mjs')
 const { readmePart } = await import('./storm/readme.mjs')
 const { writeReadmePart } = await import('./readme.mjs')
+const { writeResults } = await import('./results.mjs')
 const { columns: printColumns, heading } = await import('./terminal.mjs')
 
 // Everything that was started ends with this process.
@@ -75,9 +76,9 @@ process.exit(problems.length === 0 ? 0 : 1)
 
 async function write(folder) {
   await mkdir(folder, { recursive: true })
-  const written = JSON.stringify({ ...results, runs: results.runs.map(withoutPoints) }, rounded, 2)
-  await writeFile(resolve(folder, 'results.json'), `${written}\n`)
-  if (folder === OUT) await writeReadmePart('storm', readmePart(JSON.parse(written)))
+  const kept = { ...results, runs: results.runs.map(withoutPoints) }
+  const written = await writeResults(resolve(folder, 'results.json'), kept, 3)
+  if (folder === OUT) await writeReadmePart('storm', readmePart(written))
   const broken = results.runs.filter((run) => run.faults)
   if (broken.length > 0) {
     const picture = pictureOf(broken, { seconds, boundMs: results.boundMs })
@@ -89,10 +90,6 @@ async function write(folder) {
 /** The picture has the points. */
 function withoutPoints({ staleness: _staleness, ...run }) {
   return run
-}
-
-function rounded(name, value) {
-  return typeof value === 'number' ? Number(value.toFixed(3)) : value
 }
 
 function readArguments() {

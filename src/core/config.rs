@@ -213,12 +213,12 @@ impl Options {
     /// Puts options and environment together, option before variable, key by key. `variable` looks up the environment.
     pub fn resolve(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Error> {
         self.validate()?;
+        let given = |option: &Option<String>, name: &str| {
+            let text = option.clone().or_else(|| variable(name));
+            text.map(|text| text.trim().to_owned())
+        };
         let either = |option: &Option<String>, name: &str| {
-            option
-                .clone()
-                .or_else(|| variable(name))
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty())
+            given(option, name).filter(|text| !text.is_empty())
         };
         let place = |url: (&Option<String>, Names), token: (&Option<String>, Names)| {
             let (url_names, token_names) = (url.1, token.1);
@@ -246,13 +246,8 @@ impl Options {
             .clone()
             .or_else(|| variable("FALLBACK_SYSTEM_PROMPT").filter(|text| !text.trim().is_empty()));
         // What cannot be signed as somebody wanted is not shared: an empty key is a secret that did not arrive.
-        let key_of = |option: &Option<String>, names: Names| {
-            let key = option.clone().or_else(|| variable(names.variable));
-            key.map(|key| key.trim().to_owned())
-        };
-        let signing_key = key_of(&self.signing_key, SIGNING_KEY);
-        let second_signing_key =
-            key_of(&self.second_signing_key, SECOND_SIGNING_KEY).filter(|key| !key.is_empty());
+        let signing_key = given(&self.signing_key, SIGNING_KEY.variable);
+        let second_signing_key = either(&self.second_signing_key, SECOND_SIGNING_KEY.variable);
         let keys = [
             (SIGNING_KEY, &signing_key),
             (SECOND_SIGNING_KEY, &second_signing_key),

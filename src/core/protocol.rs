@@ -328,11 +328,11 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry(content: &str) -> Entry {
+    pub fn entry(content: &str) -> Entry {
         Entry {
             content: content.into(),
             version: "2026-01-01T00:00:00+00:00".into(),

@@ -87,24 +87,12 @@ fn bytes_of(signature: &Value) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::protocol::{Entry, Generation, judge, record};
+    use crate::core::protocol::tests::entry;
+    use crate::core::protocol::{Generation, judge, record};
     use serde_json::json;
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
     const OTHER: &str = "fedcba9876543210fedcba9876543210";
-
-    fn entry(content: &str) -> Entry {
-        Entry {
-            content: content.into(),
-            version: "2026-01-01T00:00:00+00:00".into(),
-            source: "supabase".into(),
-            loaded_at_ms: 1_767_225_600_000,
-            attributes: json!({ "title": "Grove", "useTopicTags": false })
-                .as_object()
-                .cloned()
-                .unwrap_or_default(),
-        }
-    }
 
     fn signed(signer: &Signer, content: &str, generation: &str) -> Snapshot {
         let generation = Generation::new(generation);
