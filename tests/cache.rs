@@ -12,6 +12,7 @@ use grove_shared_cache::core::cache::{Cache, Parts};
 use grove_shared_cache::core::clock::Clock;
 use grove_shared_cache::core::config::Limits;
 use grove_shared_cache::core::error::{ErrorCode, Fault};
+use grove_shared_cache::core::fleet::{List, Roll, Standing};
 use grove_shared_cache::core::http::Deadline;
 use grove_shared_cache::core::log::{Level, Logger};
 use grove_shared_cache::core::prompt::{DEFAULT_FALLBACK, SystemPrompt};
@@ -19,7 +20,7 @@ use grove_shared_cache::core::protocol::{Announcement, Generation, Keys, Marks, 
 use grove_shared_cache::core::rules::Rules;
 use grove_shared_cache::core::source::{LegacySource, Row, Source};
 use grove_shared_cache::core::store::memory::Memory;
-use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Store};
+use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Register, Store};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -109,7 +110,8 @@ impl World {
     }
 
     async fn stored(&self) -> Snapshot {
-        self.store.read(deadline()).await.unwrap()
+        let snapshot = self.store.read(deadline(), "a test").await;
+        snapshot.unwrap()
     }
 
     /// Until the fill that a read left behind is through, one way or the other.
@@ -154,11 +156,11 @@ impl Switched {
 
 #[async_trait]
 impl Store for Switched {
-    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
-        self.up()?.read(deadline).await
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault> {
+        self.up()?.read(deadline, reader).await
     }
-    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
-        self.up()?.marks(deadline).await
+    async fn marks(&self, deadline: Deadline, reader: &str) -> Result<Marks, Fault> {
+        self.up()?.marks(deadline, reader).await
     }
     async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
         self.up()?.remaining(deadline).await
@@ -204,6 +206,31 @@ impl Store for Switched {
 }
 
 #[async_trait]
+impl Register for Switched {
+    async fn enlist(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+        settling: Duration,
+    ) -> Result<(), Fault> {
+        self.up()?.enlist(deadline, id, standing, settling).await
+    }
+    async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
+        self.up()?.members(deadline).await
+    }
+    async fn roll(&self, deadline: Deadline, ids: &[String]) -> Result<Roll, Fault> {
+        self.up()?.roll(deadline, ids).await
+    }
+    async fn strike(&self, deadline: Deadline, ids: &[String]) -> Result<(), Fault> {
+        self.up()?.strike(deadline, ids).await
+    }
+    async fn leave(&self, deadline: Deadline, id: &str) -> Result<(), Fault> {
+        self.up()?.leave(deadline, id).await
+    }
+}
+
+#[async_trait]
 impl KeyValue for Switched {
     async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault> {
         self.up()?.get(deadline, key).await
@@ -221,11 +248,11 @@ struct ReadOnly(Memory);
 
 #[async_trait]
 impl Store for ReadOnly {
-    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
-        self.0.read(deadline).await
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault> {
+        self.0.read(deadline, reader).await
     }
-    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
-        self.0.marks(deadline).await
+    async fn marks(&self, deadline: Deadline, reader: &str) -> Result<Marks, Fault> {
+        self.0.marks(deadline, reader).await
     }
     async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
         self.0.remaining(deadline).await
@@ -254,6 +281,25 @@ impl Store for ReadOnly {
     fn catch_up(&self, _: &Announcement) {}
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
         self.0.probe(deadline).await
+    }
+}
+
+#[async_trait]
+impl Register for ReadOnly {
+    async fn enlist(&self, _: Deadline, _: &str, _: &Standing, _: Duration) -> Result<(), Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
+        self.0.members(deadline).await
+    }
+    async fn roll(&self, deadline: Deadline, ids: &[String]) -> Result<Roll, Fault> {
+        self.0.roll(deadline, ids).await
+    }
+    async fn strike(&self, _: Deadline, _: &[String]) -> Result<(), Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    async fn leave(&self, _: Deadline, _: &str) -> Result<(), Fault> {
+        Err(Fault::QuotaExceeded)
     }
 }
 
@@ -798,10 +844,48 @@ async fn without_a_store_what_the_source_gave_is_leased() {
         Scene::Row(row("one", T1)),
         Scene::Row(row("two", T2)),
     ]));
-    world.down.store(true, Ordering::SeqCst);
     world.read().await;
+    world.down.store(true, Ordering::SeqCst);
+    let second = world.later_read().await;
+    assert_eq!(
+        (&*second.entry.content, second.tier),
+        (&*prompt("two"), Tier::Source)
+    );
     assert_eq!(world.read().await.tier, Tier::Memory);
-    assert_eq!(*world.later_read().await.entry.content, *prompt("two"));
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_list_has_no_lease_until_the_breaker_opens() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.down.store(true, Ordering::SeqCst);
+    for faults in 1..=5 {
+        assert_eq!(world.read().await.tier, Tier::Source, "after {faults}");
+    }
+    world.read().await;
+    assert_eq!(
+        world.read().await.tier,
+        Tier::Memory,
+        "the store is left alone"
+    );
+}
+
+#[tokio::test]
+async fn an_instance_that_the_store_lost_is_listed_again_before_it_has_a_lease() {
+    let world = world(ScriptedSource::of([Scene::Row(row("one", T1))]));
+    world.read().await;
+    world.filled(1).await;
+    let listed = async || world.store.members(deadline()).await.unwrap().ids;
+    assert_eq!(listed().await, [world.cache.id()]);
+    world.store.flush();
+    world.later_read().await;
+    assert_eq!(listed().await, [""; 0], "it has just noticed");
+    world.filled(2).await;
+    assert_eq!(world.read().await.tier, Tier::Redis, "and had no lease");
+    assert_eq!(listed().await, [world.cache.id()]);
+    assert_eq!(world.read().await.tier, Tier::Memory);
+    world.cache.close();
+    world.cache.leave().await;
+    assert_eq!(listed().await, [""; 0]);
 }
 
 #[tokio::test]

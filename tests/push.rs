@@ -85,7 +85,7 @@ impl Listener for Ear {
     fn connected(&self) {
         self.connected.fetch_add(1, SeqCst);
     }
-    fn message(&self, message: &str) {
+    fn message(self: Arc<Self>, message: &str) {
         self.heard.lock().unwrap().push(message.to_owned());
     }
     fn ended(&self) {

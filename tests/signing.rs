@@ -291,7 +291,7 @@ async fn nothing_that_somebody_else_wrote_or_put_back_is_served() {
         told.fetch().await;
         let old = fleet.copy().await;
         let generation = fleet.change(&admin).await;
-        told.message(&said(&generation, "admin"));
+        told.clone().message(&said(&generation, "admin"));
         let (name, planted) =
             attacks(&old, &fleet.copy().await, fleet.clock.wall_ms()).swap_remove(index);
         assert_eq!(&name, attack);
@@ -331,7 +331,7 @@ async fn a_prompt_that_was_signed_for_a_generation_before_its_time_is_not_served
         let kept = fleet.copy().await;
         fleet.put(&before).await;
         let generation = fleet.change(&admin).await;
-        told.message(&said(&generation, "admin"));
+        told.clone().message(&said(&generation, "admin"));
         fleet.put(&kept).await;
         fleet.pass(LIMITS.max_staleness);
         assert_eq!(content(&told.fetch().await), prompt("two"), "{early}");
@@ -352,12 +352,12 @@ async fn an_announcement_before_its_time_does_not_make_the_real_one_known() {
         .await
         .unwrap();
     for from in ["admin", "stranger"] {
-        told.message(&said(&next, from));
+        told.clone().message(&said(&next, from));
         told.fetch().await;
     }
     let generation = fleet.change(&admin).await;
     assert_eq!(generation, next, "as was foreseen");
-    told.message(&said(&generation, "admin"));
+    told.clone().message(&said(&generation, "admin"));
     fleet.put(&before).await;
     assert_eq!(content(&told.fetch().await), prompt("two"));
 }

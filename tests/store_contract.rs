@@ -9,6 +9,7 @@ mod common;
 use common::HandClock;
 use common::stack::stack;
 use grove_shared_cache::core::clock::SystemClock;
+use grove_shared_cache::core::fleet::{List, Roll, Standing};
 use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::prompt::{COLUMNS, TABLE};
 use grove_shared_cache::core::protocol::{
@@ -28,6 +29,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const NOW_MS: u64 = 1_800_000_000_000;
+/// An instance that is not listed.
+const NOBODY: &str = "nobody";
+const SETTLING: Duration = Duration::from_secs(60);
 /// Of a claim.
 const TERM: Duration = Duration::from_secs(60);
 
@@ -98,7 +102,7 @@ macro_rules! contract {
 
 contract! {
     nothing_is_stored_at_first => |store, _keys| {
-        assert_eq!(store.read(deadline()).await, Ok(Snapshot::default()));
+        assert_eq!(store.read(deadline(), NOBODY).await, Ok(Snapshot::default()));
         assert_eq!(store.probe(deadline()).await.unwrap().ttl_seconds, None);
     }
 
@@ -106,13 +110,13 @@ contract! {
         let minted = store.mint(deadline(), NOW_MS).await.unwrap();
         assert_eq!(minted.as_str(), NOW_MS.to_string());
         assert_eq!(store.mint(deadline(), NOW_MS + 5).await.unwrap(), minted);
-        assert_eq!(store.read(deadline()).await.unwrap().generation, Some(minted));
+        assert_eq!(store.read(deadline(), NOBODY).await.unwrap().generation, Some(minted));
     }
 
     a_fill_of_the_current_generation_is_read_back_whole => |store, keys| {
         let generation = store.mint(deadline(), NOW_MS).await.unwrap();
         assert_eq!(store.fill(deadline(), &generation, &a_record(&generation), 300).await, Ok(Fill::Stored));
-        assert_eq!(judge(&store.read(deadline()).await.unwrap()), Ok(entry("prompt")));
+        assert_eq!(judge(&store.read(deadline(), NOBODY).await.unwrap()), Ok(entry("prompt")));
         let ttl = store.probe(deadline()).await.unwrap().ttl_seconds.unwrap();
         assert!((299..=300).contains(&ttl), "{ttl}");
         assert_eq!(store.get(deadline(), &keys.version).await, Ok(Some("2026-01-01T00:00:00+00:00".into())));
@@ -122,14 +126,14 @@ contract! {
         let generation = store.mint(deadline(), NOW_MS).await.unwrap();
         let earlier = Generation::new((NOW_MS - 1).to_string());
         assert_eq!(store.fill(deadline(), &earlier, &a_record(&earlier), 300).await, Ok(Fill::Refused));
-        let snapshot = store.read(deadline()).await.unwrap();
+        let snapshot = store.read(deadline(), NOBODY).await.unwrap();
         assert_eq!(snapshot, Snapshot { generation: Some(generation), ..Snapshot::default() });
     }
 
     a_fill_without_a_generation_in_the_store_is_refused => |store, _keys| {
         let gone = Generation::new(NOW_MS.to_string());
         assert_eq!(store.fill(deadline(), &gone, &a_record(&gone), 300).await, Ok(Fill::Refused));
-        assert_eq!(store.read(deadline()).await, Ok(Snapshot::default()));
+        assert_eq!(store.read(deadline(), NOBODY).await, Ok(Snapshot::default()));
     }
 
     an_invalidation_drops_everything_and_opens_a_larger_generation => |store, keys| {
@@ -139,16 +143,16 @@ contract! {
         assert_eq!(next.as_str(), (NOW_MS + 1).to_string(), "larger, even in the same millisecond");
         let later = store.invalidate(deadline(), NOW_MS + 10, TERM).await.unwrap();
         assert_eq!(later.as_str(), (NOW_MS + 10).to_string());
-        let snapshot = store.read(deadline()).await.unwrap();
+        let snapshot = store.read(deadline(), NOBODY).await.unwrap();
         assert_eq!(snapshot, Snapshot { generation: Some(later), ..Snapshot::default() });
         assert_eq!(store.get(deadline(), &keys.version).await, Ok(None));
     }
 
     the_marks_vouch_for_what_is_stored_until_an_invalidation => |store, _keys| {
-        assert_eq!(store.marks(deadline()).await, Ok(Marks::default()));
+        assert_eq!(store.marks(deadline(), NOBODY).await, Ok(Marks::default()));
         let generation = store.mint(deadline(), NOW_MS).await.unwrap();
         let vouched = async || {
-            let marks = store.marks(deadline()).await.unwrap();
+            let marks = store.marks(deadline(), NOBODY).await.unwrap();
             marks.vouch_for(&entry("prompt"), Some(&generation))
         };
         assert!(!vouched().await, "nothing is stored");
@@ -188,6 +192,55 @@ contract! {
         }
     }
 
+    an_instance_is_listed_with_how_it_stands_until_it_leaves => |store, keys| {
+        assert_eq!(store.members(deadline()).await, Ok(List::default()));
+        let standing = Standing { generation: None, lease: Duration::from_secs(1) };
+        for id in ["one", "two"] {
+            store.enlist(deadline(), id, &standing, SETTLING).await.unwrap();
+        }
+        let mut list = store.members(deadline()).await.unwrap();
+        list.ids.sort();
+        assert_eq!(list, List { ids: vec!["one".into(), "two".into()], settling: true });
+        assert!(store.read(deadline(), "one").await.unwrap().listed);
+        assert!(store.marks(deadline(), "two").await.unwrap().listed);
+        assert!(!store.marks(deadline(), NOBODY).await.unwrap().listed);
+
+        let generation = store.invalidate(deadline(), NOW_MS, TERM).await.unwrap();
+        let acknowledged = Standing { generation: Some(generation.clone()), lease: Duration::from_millis(250) };
+        store.enlist(deadline(), "two", &acknowledged, SETTLING).await.unwrap();
+        let ids = ["two", NOBODY, "one"].map(str::to_owned);
+        let roll = Roll { generation: Some(generation), standings: vec![Some(acknowledged), None, Some(standing)] };
+        assert_eq!(store.roll(deadline(), &ids).await, Ok(roll));
+
+        store.leave(deadline(), "one").await.unwrap();
+        let list = store.members(deadline()).await.unwrap();
+        assert_eq!(list.ids, ["two"]);
+        assert!(!store.marks(deadline(), "one").await.unwrap().listed);
+        store.set(deadline(), &keys.instance("two"), "no standing", 300).await.unwrap();
+        assert_eq!(store.roll(deadline(), &ids[..1]).await.unwrap().standings, [None]);
+    }
+
+    only_who_says_nothing_any_more_is_struck_off_the_list => |store, keys| {
+        let standing = Standing { generation: None, lease: Duration::ZERO };
+        for id in ["silent", "there"] {
+            store.enlist(deadline(), id, &standing, SETTLING).await.unwrap();
+        }
+        store.del(deadline(), &keys.instance("silent")).await.unwrap();
+        store.strike(deadline(), &["silent", "there", "never"].map(str::to_owned)).await.unwrap();
+        assert_eq!(store.members(deadline()).await.unwrap().ids, ["there"]);
+    }
+
+    a_list_that_was_lost_settles_for_a_while => |store, keys| {
+        let standing = Standing { generation: None, lease: Duration::ZERO };
+        store.enlist(deadline(), "one", &standing, SETTLING).await.unwrap();
+        store.del(deadline(), &keys.settling).await.unwrap();
+        store.enlist(deadline(), "two", &standing, SETTLING).await.unwrap();
+        assert!(!store.members(deadline()).await.unwrap().settling, "the list was there");
+        store.del(deadline(), &keys.fleet).await.unwrap();
+        store.enlist(deadline(), "two", &standing, SETTLING).await.unwrap();
+        assert_eq!(store.members(deadline()).await, Ok(List { ids: vec!["two".into()], settling: true }));
+    }
+
     plain_values_are_set_read_and_deleted => |store, keys| {
         let key = format!("{}:plain \u{1F511}", keys.active);
         assert_eq!(store.get(deadline(), &key).await, Ok(None));
@@ -204,7 +257,7 @@ contract! {
         for content in ["123", "\"quoted\"", "{}", "null", "OK", "Aborted", "👩‍💻 木 é\u{2028}\u{2029}", "\u{0}\u{1f}\\", &"木".repeat(300_000)] {
             let entry = entry(content);
             store.fill(deadline(), &generation, &record(&entry, &generation), 300).await.unwrap();
-            assert_eq!(judge(&store.read(deadline()).await.unwrap()), Ok(entry));
+            assert_eq!(judge(&store.read(deadline(), NOBODY).await.unwrap()), Ok(entry));
         }
     }
 }
@@ -215,7 +268,7 @@ async fn a_wrong_token_is_not_authorised() {
     let http = client(&url);
     let store = Upstash::new(http, url, "wrong".into(), fresh_keys());
     assert_eq!(
-        store.read(deadline()).await.unwrap_err().class(),
+        store.read(deadline(), NOBODY).await.unwrap_err().class(),
         "unauthorized"
     );
 }

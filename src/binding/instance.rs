@@ -189,11 +189,11 @@ impl Instance {
         let cache = self.cache.get_or_try_init(|| self.open(env)).cloned();
         let examined = async move {
             let cache = cache?;
-            let (answer, probe) = cache.examine().await;
-            Ok((cache, answer, probe))
+            let examination = cache.examine().await;
+            Ok((cache, examination))
         };
-        promise(env, examined, |env, (cache, answer, probe)| {
-            answers::debug(env, &cache, &answer, probe)
+        promise(env, examined, |env, (cache, examination)| {
+            answers::debug(env, &cache, examination)
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::core::near::Held;
 use crate::core::protocol::{Entry, Generation};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which tier an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,4 +57,6 @@ pub struct Receipt {
     pub generation: Option<Generation>,
     /// Wall-clock milliseconds at which it was acknowledged.
     pub committed_at_ms: u64,
+    /// The same moment on the cache's monotonic clock.
+    pub committed: Duration,
 }

@@ -11,15 +11,18 @@ use crate::core::breaker::Phase;
 use crate::core::clock::Clock;
 use crate::core::config::Limits;
 use crate::core::error::{Error, Fault};
+use crate::core::fleet::Member;
 use crate::core::flight::{Boarding, Flights};
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::invalidation::INTERVAL;
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
-use crate::core::near::{Answered, AtHand, Departure, Held, Near, Origin};
+use crate::core::near::{Answered, AtHand, Departure, Held, Near, NearState, Origin};
 use crate::core::pending::Pending;
 use crate::core::protocol::{Entry, Generation, MissReason, record};
 use crate::core::push::{Channel, Listener, Supervised};
+use crate::core::receipt::LookOuts;
+use crate::core::registration::Registration;
 use crate::core::rules::{Rule, Rules};
 use crate::core::signature::Signer;
 use crate::core::source::{LegacySource, Source};
@@ -78,11 +81,21 @@ pub struct Cache {
     flights: Flights<Landed>,
     pub(super) invalidations: Arc<Batches<Result<Receipt, Error>>>,
     pub(super) pending: Pending,
+    pub(super) registration: Registration,
+    pub(super) look_outs: LookOuts,
     /// Wakes the flights that wait for another instance's load: an announcement comes when that is done.
     pub(super) told: Notify,
     /// Started by the first load.
     push: OnceLock<Supervised>,
     closed: AtomicBool,
+}
+
+/// What people are shown of a cache.
+pub struct Examination {
+    pub answer: Answer,
+    pub probe: Option<Result<Probe, Fault>>,
+    /// `None` where no store said.
+    pub fleet: Option<Vec<Member>>,
 }
 
 /// A read under way.
@@ -146,6 +159,8 @@ impl Cache {
             flights: Flights::default(),
             invalidations: Batches::every(INTERVAL),
             pending: Pending::default(),
+            registration: Registration::default(),
+            look_outs: LookOuts::default(),
             told: Notify::new(),
             push: OnceLock::new(),
             closed: AtomicBool::new(false),
@@ -244,13 +259,45 @@ impl Cache {
         }
     }
 
-    /// What a read gives, and how the store is (`None` without one); for people.
-    pub async fn examine(self: &Arc<Self>) -> (Answer, Option<Result<Probe, Fault>>) {
+    /// What a read gives, how the store is (`None` without one), and who is listed; for people.
+    pub async fn examine(self: &Arc<Self>) -> Examination {
         let probe = async {
             let store = self.store.as_ref()?;
             Some(store.probe(self.redis_deadline()).await)
         };
-        tokio::join!(self.fetch(), probe)
+        // After the read, so that this instance is listed.
+        let (answer, probe) = tokio::join!(self.fetch(), probe);
+        Examination {
+            answer,
+            probe,
+            fleet: self.fleet().await,
+        }
+    }
+
+    /// How long ago a moment of the monotonic clock is.
+    pub(super) fn since(&self, moment: Duration) -> Duration {
+        self.parts.clock.monotonic().saturating_sub(moment)
+    }
+
+    /// Tells this instance from all others.
+    pub fn id(&self) -> &str {
+        &self.parts.id
+    }
+
+    /// What the near cache holds, for people.
+    pub fn near(&self) -> NearState {
+        self.near.state_at(self.parts.clock.monotonic())
+    }
+
+    /// Whether there is a stream of announcements, and how long ago it last said something.
+    pub fn push(&self) -> (bool, Option<Duration>) {
+        let last = self.stats.last_push();
+        (self.parts.channel.is_some(), last.map(|at| self.since(at)))
+    }
+
+    /// How many commands were sent to the store.
+    pub fn store_commands(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.commands())
     }
 
     /// How the store's breaker is, and how often it opened; `None` without a store.
@@ -306,9 +353,15 @@ impl Cache {
         }
     }
 
-    /// One flight, tier by tier.
     async fn load(self: Arc<Self>, departure: Departure, start: Start) -> Landed {
         self.listen();
+        let landed = self.clone().descend(departure, start).await;
+        self.acknowledge();
+        landed
+    }
+
+    /// One flight, tier by tier.
+    async fn descend(self: Arc<Self>, departure: Departure, start: Start) -> Landed {
         let (fence, claimed, storing) = match start {
             Start::AtTheSource(fence, storing) => (Some(fence), true, Some(storing)),
             Start::AtTheStore => match self.ask_store(departure).await {
@@ -349,7 +402,7 @@ impl Cache {
                 asked
             }
             Err(fault) => {
-                self.stats.store_faults.increment();
+                self.stats.store_failed(&fault);
                 self.journal.store_lost(&fault);
                 Asked::NoAnswer
             }
@@ -369,6 +422,7 @@ impl Cache {
         departure: Departure,
     ) -> Result<Asked, Fault> {
         let deadline = self.redis_deadline();
+        self.register(store, deadline).await?;
         let asked = if self.confirm(store, deadline, departure).await? {
             Asked::Hit
         } else {
@@ -399,7 +453,9 @@ impl Cache {
             return Ok(false);
         };
         let sent_at = self.parts.clock.monotonic();
-        let marks = store.marks(deadline).await?;
+        let marks = store.marks(deadline, &self.parts.id).await?;
+        self.stats.store_latency.observe(self.since(sent_at));
+        self.sighted(marks.listed);
         self.near.saw(marks.generation.as_ref(), sent_at);
         if !marks.vouch_for(&held.entry, held.generation.as_ref()) {
             return Ok(false);
@@ -410,6 +466,7 @@ impl Cache {
             origin: Origin::Store,
             sent_at,
             departure,
+            lease_end: self.lease_end(),
         }))
     }
 
@@ -421,7 +478,9 @@ impl Cache {
         departure: Departure,
     ) -> Result<Asked, Fault> {
         let sent_at = self.parts.clock.monotonic();
-        let snapshot = store.read(deadline).await?;
+        let snapshot = store.read(deadline, &self.parts.id).await?;
+        self.stats.store_latency.observe(self.since(sent_at));
+        self.sighted(snapshot.listed);
         self.near.saw(snapshot.generation.as_ref(), sent_at);
         let reason = match self.judged(&snapshot) {
             Ok(entry) => {
@@ -431,6 +490,7 @@ impl Cache {
                     origin: Origin::Store,
                     sent_at,
                     departure,
+                    lease_end: self.lease_end(),
                 };
                 if self.wants_proof() {
                     return Ok(Asked::Unproved(Box::new(answered)));
@@ -463,12 +523,21 @@ impl Cache {
 
     /// The store served or confirmed a value; false if it is older than the one held.
     pub(super) fn hit(&self, answered: Answered) -> bool {
-        let accepted = self.near.accept(answered, self.parts.clock.monotonic());
+        let accepted = self.accept(answered);
         if accepted {
             self.stats.hits.increment();
             self.journal.hit();
         }
         accepted
+    }
+
+    fn accept(&self, answered: Answered) -> bool {
+        let now = self.parts.clock.monotonic();
+        if let Some(age) = self.near.age(now) {
+            let lease = self.parts.limits.max_staleness;
+            self.stats.staleness.observe(age.min(lease));
+        }
+        self.near.accept(answered, now)
     }
 
     /// The entry of the active row, once it is in the near cache.
@@ -492,8 +561,9 @@ impl Cache {
                 origin: Origin::Source,
                 sent_at,
                 departure,
+                lease_end: self.lease_end(),
             };
-            if self.near.accept(answered, self.parts.clock.monotonic()) {
+            if self.accept(answered) {
                 return Ok(entry);
             }
             // Something newer was delivered while this was under way, so it is asked again; until the deadline.
@@ -508,10 +578,15 @@ impl Cache {
         missed: bool,
     ) -> Result<Entry, Lack> {
         self.stats.source_reads.increment();
+        let sent_at = self.parts.clock.monotonic();
         let row = match source.load(deadline).await {
-            Ok(row) => row,
+            Ok(row) => {
+                self.stats.source_latency.observe(self.since(sent_at));
+                row
+            }
             Err(fault) => {
                 self.stats.source_faults.increment();
+                self.stats.last_source_fault.note(&fault);
                 self.journal.source_lost(&fault);
                 return Err(Lack::NoAnswer);
             }
@@ -539,9 +614,9 @@ impl Cache {
     /// Lets another instance try, where this one could not load what it had claimed.
     pub(super) async fn release(self: Arc<Self>) {
         if let Some(store) = self.trusted_store()
-            && store.release(self.redis_deadline()).await.is_err()
+            && let Err(fault) = store.release(self.redis_deadline()).await
         {
-            self.stats.store_faults.increment();
+            self.stats.store_failed(&fault);
         }
     }
 
@@ -568,7 +643,7 @@ impl Cache {
                 self.journal.fill_refused();
             }
             Err(fault) => {
-                self.stats.store_faults.increment();
+                self.stats.store_failed(&fault);
                 self.journal.fill_failed(&fault);
                 self.release().await;
             }

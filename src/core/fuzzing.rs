@@ -16,7 +16,7 @@ use crate::core::push::upstash::{Event, read};
 use crate::core::signature::Signer;
 use crate::core::source::supabase::rows;
 use crate::core::store::sync::Sync;
-use crate::core::store::upstash::{result, texts};
+use crate::core::store::upstash::{result, texts_of};
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -90,13 +90,14 @@ pub fn store_answer(answer: &[u8]) -> bool {
     let marks = |version, generation: Option<String>| Marks {
         version,
         generation: generation.map(Generation::new),
+        listed: false,
     };
-    if let Ok([version, generation]) = texts(&result) {
+    if let Ok([version, generation]) = texts_of(&result) {
         let marks = marks(version, generation);
         let vouched = marks.vouch_for(&of_version(""), marks.generation.as_ref());
         assert!(!vouched, "without a version two values look alike");
     }
-    let Ok([active, version, config, generation]) = texts(&result) else {
+    let Ok([active, version, config, generation]) = texts_of(&result) else {
         return false;
     };
     let marks = marks(version, generation);
@@ -104,6 +105,7 @@ pub fn store_answer(answer: &[u8]) -> bool {
         active,
         config,
         generation: marks.generation.clone(),
+        listed: false,
     };
     if let Some(entry) = as_this_package_stores(&snapshot) {
         is_judged_a_hit(&entry, marks.generation.as_ref());
@@ -198,6 +200,7 @@ fn is_judged_a_hit(entry: &Entry, generation: Option<&Generation>) {
         active: Some(content.to_owned()),
         config: Some(record.config.clone()),
         generation: Some(generation),
+        listed: false,
     };
     let judged = judge(&snapshot(&entry.content, generation.clone()));
     if entry.loaded_at_ms > LAST_DATE_MS {

@@ -61,6 +61,7 @@ impl Cache {
                 // What the store confirmed since the call is not to be trusted either.
                 self.near.invalidated(None);
                 self.stats.invalidations_failed.increment();
+                self.stats.last_store_fault.note(&fault);
                 self.journal.invalidation_failed(&fault);
                 Err(Error::store_unavailable(
                     "invalidate the shared cache",
@@ -132,21 +133,23 @@ impl Cache {
             from: self.parts.id.clone(),
         };
         let deadline = deadline.or_after(self.parts.limits.redis_timeout);
-        let published = store.publish(deadline, &announcement).await;
-        if published.is_err() {
+        if let Err(fault) = store.publish(deadline, &announcement).await {
             // Their leases make up for it.
             self.stats.publishes_failed.increment();
+            self.stats.last_store_fault.note(&fault);
         }
         receipt
     }
 
-    fn went_through(&self, generation: Option<&Generation>) -> Receipt {
+    fn went_through(self: &Arc<Self>, generation: Option<&Generation>) -> Receipt {
         self.near.invalidated(generation);
+        self.acknowledge();
         self.stats.invalidations.increment();
         self.journal.invalidated(generation.is_some());
         Receipt {
             generation: generation.cloned(),
             committed_at_ms: self.parts.clock.wall_ms(),
+            committed: self.parts.clock.monotonic(),
         }
     }
 
@@ -161,10 +164,11 @@ impl Listener for Cache {
         self.near.push_connected();
         // Counted when it has had its effect, so that who sees the count sees that too.
         self.stats.push_connects.increment();
+        self.stats.pushed(self.parts.clock.monotonic());
         self.journal.push_open();
     }
 
-    fn message(&self, message: &str) {
+    fn message(self: Arc<Self>, message: &str) {
         let announcement = Announcement::parse(message);
         // First the token, so that no read of the new epoch goes out without it.
         if let (Some(announcement), Some(store)) = (&announcement, &self.store) {
@@ -172,8 +176,10 @@ impl Listener for Cache {
         }
         let generation = announcement.as_ref().and_then(|said| self.known_by(said));
         self.near.announced(generation);
+        self.acknowledge();
         self.told.notify_waiters();
         self.stats.pushes.increment();
+        self.stats.pushed(self.parts.clock.monotonic());
     }
 
     fn ended(&self) {
@@ -181,6 +187,7 @@ impl Listener for Cache {
     }
 
     fn failed(&self, fault: &Fault) {
+        self.stats.last_push_fault.note(fault);
         self.journal.push_lost(fault);
     }
 }

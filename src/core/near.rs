@@ -39,6 +39,8 @@ pub struct Answered {
     /// When its request was sent.
     pub sent_at: Duration,
     pub departure: Departure,
+    /// Beyond this it is not leased.
+    pub lease_end: Duration,
 }
 
 /// The circumstances in which a flight began.
@@ -62,6 +64,15 @@ pub enum AtHand {
     Other(Box<Held>),
 }
 
+/// What there is, for people.
+pub struct NearState {
+    /// Since the value was last asked for; `None` without one.
+    pub age: Option<Duration>,
+    /// Zero where it is over; `None` where it was ended.
+    pub lease_left: Option<Duration>,
+    pub generation: Option<Generation>,
+}
+
 /// What an answer's lease would be.
 struct Terms {
     until: Duration,
@@ -78,6 +89,10 @@ struct State {
     heard_of: Option<Generation>,
     /// Whether it was told of a change since the source last gave the value.
     told: bool,
+    /// Nothing older than of this generation is served any more.
+    acknowledged: Option<Generation>,
+    /// When the last answer that was accepted had been asked for.
+    asked_at: Duration,
     /// When the store was last asked how long it still has the value.
     checked_at: Duration,
     push_connected: bool,
@@ -163,7 +178,11 @@ impl Near {
             if answered.origin == Origin::Source {
                 state.told = false;
             }
+            if answered.generation.is_some() {
+                state.acknowledged = answered.generation.clone();
+            }
         }
+        state.asked_at = state.asked_at.max(answered.sent_at);
         let terms = self.terms(&answered, now).filter(|_| current);
         let mut number = 1;
         let mut since = now;
@@ -204,13 +223,13 @@ impl Near {
         } else {
             now
         };
-        let until = from + self.max_staleness;
+        let until = (from + self.max_staleness).min(answered.lease_end);
         // Early enough for the next answer to be there before the lease ends; late enough for about one command per lease.
         let flight = now.saturating_sub(answered.departure.at);
         let margin = (flight * 2).clamp(self.max_staleness / 20, self.max_staleness / 2);
         (until > now).then_some(Terms {
             until,
-            renew_at: until - margin,
+            renew_at: until.saturating_sub(margin),
         })
     }
 
@@ -220,6 +239,9 @@ impl Near {
         state.superseded = true;
         state.told = true;
         state.heard_of = generation.cloned().or(state.heard_of.take());
+        if generation.is_some() {
+            state.acknowledged = generation.cloned();
+        }
         if self.rules.keep(Rule::OwnInvalidationEndsTheEpoch) {
             self.end_epoch(&mut state);
         }
@@ -238,6 +260,9 @@ impl Near {
         state.superseded = true;
         state.told = true;
         state.heard_of = generation.cloned();
+        if generation.is_some() {
+            state.acknowledged = generation.cloned();
+        }
         if self.rules.keep(Rule::PushEndsTheEpoch) {
             self.end_epoch(&mut state);
         }
@@ -255,6 +280,28 @@ impl Near {
         }
     }
 
+    /// How long ago the value was asked for; `None` without one.
+    pub fn age(&self, now: Duration) -> Option<Duration> {
+        let state = self.state();
+        state.held.as_ref()?;
+        Some(now.saturating_sub(state.asked_at))
+    }
+
+    pub fn state_at(&self, now: Duration) -> NearState {
+        let held = self.held();
+        let until = held.as_ref().and_then(|held| self.lease.until(held.number));
+        NearState {
+            age: self.age(now),
+            lease_left: until.map(|until| until.saturating_sub(now)),
+            generation: held.and_then(|held| held.generation),
+        }
+    }
+
+    /// The generation before which nothing is served any more.
+    pub fn acknowledged(&self) -> Option<Generation> {
+        self.state().acknowledged.clone()
+    }
+
     /// Whether there is a value, and nothing was told of a change since the source last gave it.
     pub fn is_proved(&self) -> bool {
         let state = self.state();
@@ -268,6 +315,11 @@ impl Near {
         if self.rules.keep(Rule::ReconnectEndsTheEpoch) {
             self.end_epoch(&mut state);
         }
+    }
+
+    /// The store does not list this instance: who comes later does not join what is under way.
+    pub fn unlisted(&self) {
+        self.end_epoch(&mut self.state());
     }
 
     pub fn push_ended(&self) {
@@ -340,6 +392,7 @@ mod tests {
             origin,
             sent_at: at(sent_ms),
             departure: departure(near, sent_ms),
+            lease_end: Duration::MAX,
         }
     }
 

@@ -24,6 +24,12 @@ pub struct Keys {
     pub loader: String,
     /// The channel on which invalidations are announced.
     pub events: String,
+    /// The set of the ids of the instances that read.
+    pub fleet: String,
+    /// There while the set may not be whole; expires by itself.
+    pub settling: String,
+    /// What the keys of the instances begin with.
+    instances: String,
 }
 
 impl Keys {
@@ -35,7 +41,15 @@ impl Keys {
             generation: format!("{prefix}:generation"),
             loader: format!("{prefix}:loader"),
             events: format!("{prefix}:events"),
+            fleet: format!("{prefix}:fleet"),
+            settling: format!("{prefix}:settling"),
+            instances: format!("{prefix}:instance"),
         }
+    }
+
+    /// Where an instance says how it stands; expires by itself.
+    pub fn instance(&self, id: &str) -> String {
+        format!("{}:{id}", self.instances)
     }
 }
 
@@ -59,7 +73,7 @@ impl Generation {
     }
 
     /// A JSON number where it is one that JavaScript holds exactly, the text otherwise.
-    fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         match self.0.parse::<u64>() {
             Ok(number) if number <= MAX_SAFE_INTEGER && number.to_string() == self.0 => {
                 number.into()
@@ -68,7 +82,7 @@ impl Generation {
         }
     }
 
-    fn from_json(value: &Value) -> Option<Self> {
+    pub fn from_json(value: &Value) -> Option<Self> {
         match value {
             Value::String(text) => Some(Generation::new(text.as_str())),
             Value::Number(number) => Some(Generation::new(number.to_string())),
@@ -119,6 +133,8 @@ pub struct Snapshot {
     pub active: Option<String>,
     pub config: Option<String>,
     pub generation: Option<Generation>,
+    /// Whether the reader is listed as an instance.
+    pub listed: bool,
 }
 
 /// What tells whether a stored entry is still the one that was read: a few bytes.
@@ -126,6 +142,8 @@ pub struct Snapshot {
 pub struct Marks {
     pub version: Option<String>,
     pub generation: Option<Generation>,
+    /// Whether the reader is listed as an instance.
+    pub listed: bool,
 }
 
 impl Marks {
@@ -352,6 +370,7 @@ pub mod tests {
             active: Some(record.content.to_string()),
             config: Some(record.config),
             generation: Some(generation),
+            listed: false,
         }
     }
 
@@ -511,7 +530,7 @@ pub mod tests {
 
         #[test]
         fn no_config_makes_judge_panic(active in ".*", config in ".*") {
-            let snapshot = Snapshot { active: Some(active), config: Some(config), generation: Some(Generation::new("1")) };
+            let snapshot = Snapshot { active: Some(active), config: Some(config), generation: Some(Generation::new("1")), listed: false };
             prop_assert!(judge(&snapshot).is_err());
         }
     }

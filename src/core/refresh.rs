@@ -74,7 +74,7 @@ impl Cache {
         match store.remaining(self.redis_deadline()).await {
             Ok(Some(left)) if left > self.ttl() / 5 => return,
             Ok(_) => {}
-            Err(_) => return self.stats.store_faults.increment(),
+            Err(fault) => return self.stats.store_failed(&fault),
         }
         if store.claim(self.redis_deadline(), CLAIM).await != Ok(true) {
             return;

@@ -17,6 +17,8 @@ pub enum Rule {
     ReconnectEndsTheEpoch,
     /// An open stream does not make a lease longer.
     PushExtendsNoLease,
+    /// An instance that the store does not list holds no lease, and its flights are not joined.
+    LeaseNeedsAListing,
     /// While an invalidation is owed, the store is neither read nor filled.
     PendingKeepsOffTheStore,
     /// What stands in for the value is never stored.

@@ -101,6 +101,7 @@ mod tests {
             active: Some(record.content.to_string()),
             config: Some(record.config),
             generation: Some(generation),
+            listed: false,
         }
     }
 

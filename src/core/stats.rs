@@ -1,9 +1,13 @@
 //! Counters of one cache: numbers for people. Who sees one counted sees what was done before it was.
 
+use crate::core::error::Fault;
+use crate::core::histogram::Histogram;
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Release},
 };
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Counts up from 0 for as long as the cache lives.
 #[derive(Default)]
@@ -16,6 +20,21 @@ impl Counter {
 
     pub fn get(&self) -> u64 {
         self.0.load(Acquire)
+    }
+}
+
+/// What the last fault was, in one word.
+#[derive(Default)]
+pub struct LastFault(Mutex<Option<&'static str>>);
+
+impl LastFault {
+    pub fn note(&self, fault: &Fault) {
+        // A panic under this lock leaves a whole word.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.class());
+    }
+
+    pub fn get(&self) -> Option<&'static str> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,11 +80,41 @@ pub struct Stats {
     pub push_connects: Counter,
     /// Loads begun because the stored value was gone or about to expire.
     pub refreshes: Counter,
+    pub last_store_fault: LastFault,
+    pub last_source_fault: LastFault,
+    pub last_push_fault: LastFault,
+    /// When the push stream last said something, on the cache's monotonic clock in nanoseconds; 0: not yet.
+    last_push: AtomicU64,
+    /// How long the store took to answer a read.
+    pub store_latency: Histogram,
+    /// How long the source took to answer.
+    pub source_latency: Histogram,
+    /// For how long a value had been served without asking, each time that it was asked for again.
+    pub staleness: Histogram,
+    /// From the commit of an invalidation made here until an instance had confirmed it, for receipts of all.
+    pub propagation: Histogram,
 }
 
 impl Stats {
     /// Reads that began.
     pub fn reads(&self) -> u64 {
         self.memory_hits.get() + self.asked.get()
+    }
+
+    /// The store did not answer something that a read or a fill asked of it.
+    pub fn store_failed(&self, fault: &Fault) {
+        self.store_faults.increment();
+        self.last_store_fault.note(fault);
+    }
+
+    /// The push stream was opened, or said something.
+    pub fn pushed(&self, now: Duration) {
+        self.last_push.store(now.as_nanos() as u64, Release);
+    }
+
+    /// When that was.
+    pub fn last_push(&self) -> Option<Duration> {
+        let at = self.last_push.load(Acquire);
+        (at > 0).then(|| Duration::from_nanos(at))
     }
 }

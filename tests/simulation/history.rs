@@ -3,9 +3,13 @@
 //! *Bound*: a read that begins more than the bound after an invalidation resolved does not return what that invalidation
 //! replaced. *Monotonic*: on one instance, a read that begins after another ended does not return something older, by the order
 //! of the edits and by `updated_at`. *Told*: on an instance that knows of an edit, a read that begins later returns nothing
-//! older. *Label*: what stands in for the prompt says so. *Ends*: every read ends within the two timeouts, while its process
+//! older. *Proven*: a read that begins after a receipt was proven does not return what that invalidation replaced, on any
+//! instance; and a receipt is proven within the bound and the store's timeout. *Label*: what stands in for the prompt says so. *Ends*: every read ends within the two timeouts, while its process
 //! runs. *Needless stand-in*: nothing stands in while the source answers. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
 
+use crate::network::ms;
+use crate::world::MAX_STALENESS_MS;
+use grove_shared_cache::core::receipt::Proof;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -23,6 +27,15 @@ pub enum Event {
     Invalidated {
         at: u64,
         edit: u64,
+    },
+    /// The receipt of an invalidation made after `edit` resolved.
+    Proven {
+        at: u64,
+        begun: u64,
+        /// For how long the process of the instance that waited was frozen meanwhile.
+        frozen: u64,
+        edit: u64,
+        proof: Proof,
     },
     /// `instance` knows of `edit` from now on: it made an invalidation after it that resolved or is owed, or was told of one,
     /// or opened the stream after one.
@@ -76,6 +89,7 @@ impl Event {
         match self {
             Event::Edited { at, .. }
             | Event::Invalidated { at, .. }
+            | Event::Proven { at, .. }
             | Event::Heard { at, .. }
             | Event::Begun { at, .. }
             | Event::Crashed { at, .. }
@@ -122,7 +136,9 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
             Event::Lacked { at, instance } => {
                 lacks.entry(*instance).or_insert_with(Vec::new).push(*at);
             }
-            Event::Invalidated { .. } | Event::Heard { .. } => facts.push(event),
+            Event::Invalidated { .. } | Event::Proven { .. } | Event::Heard { .. } => {
+                facts.push(event);
+            }
             Event::Edited {
                 edit,
                 updated_at: time,
@@ -146,6 +162,9 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
             expected: *count as u64,
         });
     }
+    if let Some(slow) = facts.iter().find_map(|fact| slow_receipt(fact, bound)) {
+        return Some(slow);
+    }
     lives
         .values_mut()
         .find_map(|reads| not_monotonic(reads, &updated_at))
@@ -157,6 +176,34 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
                     .or_else(|| too_old(read, &facts, bound))
             })
         })
+}
+
+/// A receipt that took longer than a lease and what a task switch takes.
+fn slow_receipt(fact: &Event, bound: u64) -> Option<Violation> {
+    let Event::Proven {
+        at,
+        begun,
+        frozen,
+        edit,
+        proof,
+    } = fact
+    else {
+        return None;
+    };
+    let in_time = at - begun <= bound + frozen + 5;
+    (!in_time || proof.after.is_none()).then(|| Violation {
+        property: "receipt",
+        read: Read {
+            begun: *begun,
+            ended: *at,
+            frozen: *frozen,
+            instance: 0,
+            life: 0,
+            edit: Some(*edit),
+            tier: "receipt",
+        },
+        expected: *edit,
+    })
 }
 
 /// A read that took longer than both timeouts, while its process ran.
@@ -214,6 +261,17 @@ fn not_monotonic(reads: &mut Vec<&Read>, updated_at: &BTreeMap<u64, u64>) -> Opt
     None
 }
 
+/// What a replica that lags adds to a receipt, where somebody did not acknowledge: a lease may be of an old answer.
+fn lag_of(proof: &Proof, bound: u64) -> u64 {
+    let lease = ms(MAX_STALENESS_MS);
+    let waited_for_a_lease = proof.after.is_some_and(|after| after >= lease);
+    if waited_for_a_lease {
+        bound - MAX_STALENESS_MS
+    } else {
+        0
+    }
+}
+
 /// A read that returned something older than it had to know of.
 fn too_old(read: &Read, facts: &[&Event], bound: u64) -> Option<Violation> {
     let Some(found) = read.edit else {
@@ -230,6 +288,9 @@ fn too_old(read: &Read, facts: &[&Event], bound: u64) -> Option<Violation> {
     facts.iter().find_map(|fact| {
         let (property, expected) = match fact {
             Event::Invalidated { at, edit } if at + bound < read.begun => ("bound", *edit),
+            Event::Proven {
+                at, edit, proof, ..
+            } if at + lag_of(proof, bound) < read.begun => ("proven", *edit),
             Event::Heard {
                 at,
                 instance,

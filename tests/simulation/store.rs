@@ -4,12 +4,13 @@
 use crate::network::{Chance, Wire, ms};
 use async_trait::async_trait;
 use grove_shared_cache::core::error::Fault;
+use grove_shared_cache::core::fleet::{List, Roll, Standing};
 use grove_shared_cache::core::http::Deadline;
 use grove_shared_cache::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
 use grove_shared_cache::core::push::{Channel, Subscription};
 use grove_shared_cache::core::store::memory::Memory;
 use grove_shared_cache::core::store::sync::{Access, Sync};
-use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Store};
+use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Register, Store};
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
@@ -55,6 +56,8 @@ pub struct Redis {
 }
 
 const NONE: &str = "none";
+/// No instance.
+const NOBODY: &str = "";
 
 impl Redis {
     pub fn new(
@@ -84,7 +87,7 @@ impl Redis {
 
     /// Whether the prompt is stored.
     pub fn has_value(&self) -> bool {
-        now(self.primary.read(at_once())).active.is_some()
+        now(self.primary.read(at_once(), NOBODY)).active.is_some()
     }
 
     /// Notes that the primary was written; its position.
@@ -240,15 +243,17 @@ fn at_once() -> Deadline {
 
 #[async_trait]
 impl Store for Client {
-    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
-        let read = |state: Memory| now(state.read(at_once()));
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault> {
+        let reader = reader.to_owned();
+        let read = move |state: Memory| now(state.read(at_once(), &reader));
         let mut snapshot = self.read_with(deadline, read).await?;
         snapshot.generation = self.generation(snapshot.generation);
         Ok(snapshot)
     }
 
-    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
-        let read = |state: Memory| now(state.marks(at_once()));
+    async fn marks(&self, deadline: Deadline, reader: &str) -> Result<Marks, Fault> {
+        let reader = reader.to_owned();
+        let read = move |state: Memory| now(state.marks(at_once(), &reader));
         let mut marks = self.read_with(deadline, read).await?;
         marks.generation = self.generation(marks.generation);
         Ok(marks)
@@ -283,7 +288,7 @@ impl Store for Client {
     ) -> Result<Fill, Fault> {
         let (mut fence, mut record) = (fence.clone(), record.clone());
         let write = move |redis: &Redis| {
-            let current = now(redis.primary.marks(at_once())).generation;
+            let current = now(redis.primary.marks(at_once(), NOBODY)).generation;
             if redis.flawed(StoreFlaw::UnfencedFill) {
                 fence = current.clone().unwrap_or(fence);
                 record.config = restamped(&record.config, &fence);
@@ -342,6 +347,45 @@ impl Store for Client {
 
     async fn probe(&self, _: Deadline) -> Result<Probe, Fault> {
         Err(Fault::Unreachable)
+    }
+}
+
+#[async_trait]
+impl Register for Client {
+    async fn enlist(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+        settling: Duration,
+    ) -> Result<(), Fault> {
+        let (id, standing) = (id.to_owned(), standing.clone());
+        let write =
+            move |redis: &Redis| now(redis.primary.enlist(at_once(), &id, &standing, settling));
+        self.write_with(deadline, write).await.map(drop)
+    }
+
+    async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
+        let read = |state: Memory| now(state.members(at_once()));
+        self.read_with(deadline, read).await
+    }
+
+    async fn roll(&self, deadline: Deadline, ids: &[String]) -> Result<Roll, Fault> {
+        let ids = ids.to_vec();
+        let read = move |state: Memory| now(state.roll(at_once(), &ids));
+        self.read_with(deadline, read).await
+    }
+
+    async fn strike(&self, deadline: Deadline, ids: &[String]) -> Result<(), Fault> {
+        let ids = ids.to_vec();
+        let write = move |redis: &Redis| now(redis.primary.strike(at_once(), &ids));
+        self.write_with(deadline, write).await.map(drop)
+    }
+
+    async fn leave(&self, deadline: Deadline, id: &str) -> Result<(), Fault> {
+        let id = id.to_owned();
+        let write = move |redis: &Redis| now(redis.primary.leave(at_once(), &id));
+        self.write_with(deadline, write).await.map(drop)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::history::{Event, Read};
 use crate::network::{Chance, Process, SimClock, Weather, Wire, ms};
 use crate::store::{Client, Redis, StoreFlaw, Stream};
 use async_trait::async_trait;
-use grove_shared_cache::core::answer::{Answer, Tier};
+use grove_shared_cache::core::answer::{Answer, Receipt, Tier};
 use grove_shared_cache::core::cache::{Cache, Parts};
 use grove_shared_cache::core::clock::Clock;
 use grove_shared_cache::core::config::Limits;
@@ -322,16 +322,18 @@ impl World {
     }
 
     /// Tells an instance of an edit, as the admin's console does.
-    pub async fn invalidate(&self, number: usize, edit: u64) {
+    pub async fn invalidate(self: &Arc<Self>, number: usize, edit: u64) {
         let instance = self.instance(number);
         instance.knows_of.fetch_max(edit, SeqCst);
-        let went_through = instance.cache.invalidate().await.is_ok();
+        let outcome = instance.cache.invalidate().await;
         instance.process.turn().await;
         let at = self.now();
-        if went_through {
-            self.record(Event::Invalidated { at, edit });
-        } else {
-            self.note(format!("instance {number} owes an invalidation"));
+        match outcome {
+            Ok(receipt) => {
+                self.record(Event::Invalidated { at, edit });
+                tokio::spawn(self.clone().prove(instance.clone(), receipt, edit));
+            }
+            Err(_) => self.note(format!("instance {number} owes an invalidation")),
         }
         // If it failed the instance keeps off the store, so it is fresh all the same.
         self.record(Event::Heard {
@@ -339,6 +341,21 @@ impl World {
             instance: number,
             life: instance.life,
             edit,
+        });
+    }
+
+    /// Waits for the receipt of all instances.
+    async fn prove(self: Arc<Self>, instance: Instance, receipt: Receipt, edit: u64) {
+        let begun = self.now();
+        let frozen_before = instance.process.frozen_ms();
+        let proof = instance.cache.prove_everywhere(&receipt, None).await;
+        instance.process.turn().await;
+        self.record(Event::Proven {
+            at: self.now(),
+            begun,
+            frozen: instance.process.frozen_ms() - frozen_before,
+            edit,
+            proof,
         });
     }
 

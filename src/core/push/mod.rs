@@ -40,7 +40,7 @@ pub trait Subscription: Send {
 /// Who hears what the stream says.
 pub trait Listener: Send + Sync {
     fn connected(&self);
-    fn message(&self, message: &str);
+    fn message(self: Arc<Self>, message: &str);
     /// The stream ended; it is opened again.
     fn ended(&self);
     /// It could not be opened; it is tried again.

@@ -4,11 +4,12 @@
 use crate::core::breaker::{Breaker, Phase, Refused};
 use crate::core::clock::Clock;
 use crate::core::error::Fault;
+use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::Deadline;
 use crate::core::journal::Journal;
 use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
 use crate::core::store::sync::Access::{self, Read, Write};
-use crate::core::store::{Fill, KeyValue, Probe, SharedStore, Store};
+use crate::core::store::{Fill, KeyValue, Probe, Register, SharedStore, Store};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,12 +108,12 @@ impl Watch {
 
 #[async_trait]
 impl Store for Guarded {
-    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
-        self.admit(Read, self.store.read(deadline)).await
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault> {
+        self.admit(Read, self.store.read(deadline, reader)).await
     }
 
-    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
-        self.admit(Read, self.store.marks(deadline)).await
+    async fn marks(&self, deadline: Deadline, reader: &str) -> Result<Marks, Fault> {
+        self.admit(Read, self.store.marks(deadline, reader)).await
     }
 
     async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
@@ -167,6 +168,40 @@ impl Store for Guarded {
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault> {
         self.watch.over(Read, self.store.probe(deadline)).await
+    }
+
+    fn commands(&self) -> u64 {
+        self.store.commands()
+    }
+}
+
+#[async_trait]
+impl Register for Guarded {
+    async fn enlist(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+        settling: Duration,
+    ) -> Result<(), Fault> {
+        let enlisting = self.store.enlist(deadline, id, standing, settling);
+        self.admit(Write, enlisting).await
+    }
+
+    async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
+        self.admit(Read, self.store.members(deadline)).await
+    }
+
+    async fn roll(&self, deadline: Deadline, ids: &[String]) -> Result<Roll, Fault> {
+        self.admit(Read, self.store.roll(deadline, ids)).await
+    }
+
+    async fn strike(&self, deadline: Deadline, ids: &[String]) -> Result<(), Fault> {
+        self.admit(Write, self.store.strike(deadline, ids)).await
+    }
+
+    async fn leave(&self, deadline: Deadline, id: &str) -> Result<(), Fault> {
+        self.admit(Write, self.store.leave(deadline, id)).await
     }
 }
 

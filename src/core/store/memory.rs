@@ -3,13 +3,14 @@
 
 use crate::core::clock::Clock;
 use crate::core::error::Fault;
+use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::Deadline;
 use crate::core::protocol::{
     Announcement, Generation, Keys, Marks, Record, Snapshot, next_generation,
 };
-use crate::core::store::{Fill, KeyValue, Probe, Store};
+use crate::core::store::{Fill, KeyValue, LISTED, Probe, Register, Store};
 use async_trait::async_trait;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub struct Memory {
     /// Protects all values, so that each call is atomic as a Redis command is. Never held across `.await`.
     values: Arc<Mutex<HashMap<String, Value>>>,
 }
+
+/// What stands between the ids of the list.
+const BETWEEN: &str = " ";
 
 impl Memory {
     pub fn new(clock: Arc<dyn Clock>, keys: Keys) -> Self {
@@ -78,22 +82,24 @@ fn lasting(generation: &Generation) -> Value {
 
 #[async_trait]
 impl Store for Memory {
-    async fn read(&self, _: Deadline) -> Result<Snapshot, Fault> {
+    async fn read(&self, _: Deadline, reader: &str) -> Result<Snapshot, Fault> {
         let values = self.lock();
         let text = |key: &str| values.get(key).map(|value| value.text.clone());
         Ok(Snapshot {
             active: text(&self.keys.active),
             config: text(&self.keys.config),
             generation: text(&self.keys.generation).map(Generation::new),
+            listed: text(&self.keys.instance(reader)).is_some(),
         })
     }
 
-    async fn marks(&self, _: Deadline) -> Result<Marks, Fault> {
+    async fn marks(&self, _: Deadline, reader: &str) -> Result<Marks, Fault> {
         let values = self.lock();
         let text = |key: &str| values.get(key).map(|value| value.text.clone());
         Ok(Marks {
             version: text(&self.keys.version),
             generation: text(&self.keys.generation).map(Generation::new),
+            listed: text(&self.keys.instance(reader)).is_some(),
         })
     }
 
@@ -190,6 +196,78 @@ impl Store for Memory {
             latency: Duration::ZERO,
             ttl_seconds: remaining.map(|left| left.as_secs()),
         })
+    }
+}
+
+#[async_trait]
+impl Register for Memory {
+    async fn enlist(
+        &self,
+        _: Deadline,
+        id: &str,
+        standing: &Standing,
+        settling: Duration,
+    ) -> Result<(), Fault> {
+        let mut values = self.lock();
+        let mut ids = listed(values.get(&self.keys.fleet));
+        if ids.is_empty() {
+            let settling = self.value("1", settling);
+            values.insert(self.keys.settling.clone(), settling);
+        }
+        ids.insert(id.to_owned());
+        values.insert(self.keys.fleet.clone(), list(ids));
+        let standing = self.value(&standing.to_line(), LISTED);
+        values.insert(self.keys.instance(id), standing);
+        Ok(())
+    }
+
+    async fn members(&self, _: Deadline) -> Result<List, Fault> {
+        let values = self.lock();
+        let ids = listed(values.get(&self.keys.fleet));
+        Ok(List {
+            ids: ids.into_iter().collect(),
+            settling: values.contains_key(&self.keys.settling),
+        })
+    }
+
+    async fn roll(&self, _: Deadline, ids: &[String]) -> Result<Roll, Fault> {
+        let values = self.lock();
+        let text = |key: &str| values.get(key).map(|value| value.text.clone());
+        let standing = |id: &String| Standing::parse(&text(&self.keys.instance(id))?);
+        Ok(Roll {
+            generation: text(&self.keys.generation).map(Generation::new),
+            standings: ids.iter().map(standing).collect(),
+        })
+    }
+
+    async fn strike(&self, _: Deadline, ids: &[String]) -> Result<(), Fault> {
+        let mut values = self.lock();
+        let mut left = listed(values.get(&self.keys.fleet));
+        left.retain(|id| !ids.contains(id) || values.contains_key(&self.keys.instance(id)));
+        if left.is_empty() {
+            values.remove(&self.keys.fleet);
+        } else {
+            values.insert(self.keys.fleet.clone(), list(left));
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, deadline: Deadline, id: &str) -> Result<(), Fault> {
+        self.lock().remove(&self.keys.instance(id));
+        self.strike(deadline, &[id.to_owned()]).await
+    }
+}
+
+fn listed(value: Option<&Value>) -> BTreeSet<String> {
+    let ids = value.iter().flat_map(|value| value.text.split(BETWEEN));
+    ids.map(str::to_owned).collect()
+}
+
+fn list(ids: BTreeSet<String>) -> Value {
+    let ids: Vec<String> = ids.into_iter().collect();
+    Value {
+        text: ids.join(BETWEEN),
+        expires_at: None,
     }
 }
 

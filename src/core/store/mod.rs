@@ -6,6 +6,7 @@ pub mod sync;
 pub mod upstash;
 
 use crate::core::error::Fault;
+use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::Deadline;
 use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
 use async_trait::async_trait;
@@ -30,11 +31,11 @@ pub struct Probe {
 /// unless it says otherwise.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// All that is stored, at one moment.
-    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault>;
+    /// All that is stored, at one moment, and whether the instance of this id is listed then.
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault>;
 
     /// Only what tells whether an entry that was read is still there.
-    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault>;
+    async fn marks(&self, deadline: Deadline, reader: &str) -> Result<Marks, Fault>;
 
     /// Until the value expires; `None` where there is none, or one without an expiry, which no fill has written.
     async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault>;
@@ -77,11 +78,45 @@ pub trait Store: Send + Sync {
     fn catch_up(&self, announcement: &Announcement);
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault>;
+
+    /// How many commands were sent: what the store's owner is billed for.
+    fn commands(&self) -> u64 {
+        0
+    }
+}
+
+/// How long an instance stays listed after it said how it stands.
+pub const LISTED: Duration = Duration::from_secs(300);
+
+/// The list of the instances that read.
+#[async_trait]
+pub trait Register: Send + Sync {
+    /// Lists an instance for [`LISTED`], and keeps how it stands. Where there was no list, marks it for the time `settling` as
+    /// one that may not be whole.
+    async fn enlist(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+        settling: Duration,
+    ) -> Result<(), Fault>;
+
+    /// The instances that are listed.
+    async fn members(&self, deadline: Deadline) -> Result<List, Fault>;
+
+    /// How these instances stand.
+    async fn roll(&self, deadline: Deadline, ids: &[String]) -> Result<Roll, Fault>;
+
+    /// Takes those of these instances off the list that say nothing any more.
+    async fn strike(&self, deadline: Deadline, ids: &[String]) -> Result<(), Fault>;
+
+    /// Takes an instance off the list, which says so itself. Two commands.
+    async fn leave(&self, deadline: Deadline, id: &str) -> Result<(), Fault>;
 }
 
 /// A store as a cache needs it.
-pub trait SharedStore: Store + KeyValue {}
-impl<T: Store + KeyValue> SharedStore for T {}
+pub trait SharedStore: Store + KeyValue + Register {}
+impl<T: Store + KeyValue + Register> SharedStore for T {}
 
 /// Plain values under keys of the caller's choice, beside the resource's own.
 #[async_trait]

@@ -5,10 +5,12 @@
 //! hundred bytes and run once per invalidation, so EVALSHA and its NOSCRIPT case would save nothing.
 
 use crate::core::error::Fault;
+use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::{Deadline, Http, Reply};
 use crate::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
+use crate::core::stats::Counter;
 use crate::core::store::sync::{Access, Sync};
-use crate::core::store::{Fill, KeyValue, Probe, Store};
+use crate::core::store::{Fill, KeyValue, LISTED, Probe, Register, Store};
 use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -19,6 +21,11 @@ use std::time::Duration;
 const SYNC_TOKEN: &str = "upstash-sync-token";
 const FILL: &str = include_str!("fill.lua");
 const INVALIDATE: &str = include_str!("invalidate.lua");
+const ENLIST: &str = include_str!("enlist.lua");
+const MEMBERS: &str = include_str!("members.lua");
+const STRIKE: &str = include_str!("strike.lua");
+
+const VALUES_ASKED_FOR: &str = "an array of the values asked for";
 
 pub struct Upstash {
     http: Http,
@@ -27,6 +34,8 @@ pub struct Upstash {
     keys: Keys,
     /// Protects the sync token to send. Never held across `.await`.
     sync: Mutex<Sync>,
+    /// Commands that were sent.
+    commands: Counter,
 }
 
 impl Upstash {
@@ -37,6 +46,7 @@ impl Upstash {
             token,
             keys,
             sync: Mutex::default(),
+            commands: Counter::default(),
         }
     }
 
@@ -58,6 +68,7 @@ impl Upstash {
         command: Value,
     ) -> Result<(Value, Option<HeaderValue>), Fault> {
         let body = command.to_string();
+        self.commands.increment();
         let (number, sync_token) = self.sync().send();
         let reply = self
             .http
@@ -89,7 +100,7 @@ impl Upstash {
     ) -> Result<[Option<String>; N], Fault> {
         let mut command = vec!["MGET"];
         command.extend(keys);
-        texts(&self.command(deadline, Access::Read, json!(command)).await?)
+        texts_of(&self.command(deadline, Access::Read, json!(command)).await?)
     }
 
     fn sync(&self) -> MutexGuard<'_, Sync> {
@@ -109,7 +120,7 @@ impl Upstash {
 
 #[async_trait]
 impl Store for Upstash {
-    async fn read(&self, deadline: Deadline) -> Result<Snapshot, Fault> {
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault> {
         let Keys {
             active,
             version,
@@ -117,21 +128,25 @@ impl Store for Upstash {
             generation,
             ..
         } = &self.keys;
-        let keys = [&**active, version, config, generation];
-        let [active, _version, config, generation] = self.values(deadline, keys).await?;
+        let instance = self.keys.instance(reader);
+        let keys = [&**active, version, config, generation, &instance];
+        let [active, _version, config, generation, standing] = self.values(deadline, keys).await?;
         Ok(Snapshot {
             active,
             config,
             generation: generation.map(Generation::new),
+            listed: standing.is_some(),
         })
     }
 
-    async fn marks(&self, deadline: Deadline) -> Result<Marks, Fault> {
-        let keys = [&*self.keys.version, &self.keys.generation];
-        let [version, generation] = self.values(deadline, keys).await?;
+    async fn marks(&self, deadline: Deadline, reader: &str) -> Result<Marks, Fault> {
+        let instance = self.keys.instance(reader);
+        let keys = [&*self.keys.version, &self.keys.generation, &instance];
+        let [version, generation, standing] = self.values(deadline, keys).await?;
         Ok(Marks {
             version,
             generation: generation.map(Generation::new),
+            listed: standing.is_some(),
         })
     }
 
@@ -285,6 +300,89 @@ impl Store for Upstash {
             ttl_seconds: u64::try_from(ttl).ok(),
         })
     }
+
+    fn commands(&self) -> u64 {
+        self.commands.get()
+    }
+}
+
+#[async_trait]
+impl Register for Upstash {
+    async fn enlist(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+        settling: Duration,
+    ) -> Result<(), Fault> {
+        let command = json!([
+            "EVAL",
+            ENLIST,
+            3,
+            self.keys.fleet,
+            self.keys.instance(id),
+            self.keys.settling,
+            id,
+            standing.to_line(),
+            LISTED.as_secs(),
+            // Redis refuses an expiry of zero.
+            settling.as_millis().max(1) as u64,
+        ]);
+        self.command(deadline, Access::Write, command)
+            .await
+            .map(drop)
+    }
+
+    async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
+        let command = json!(["EVAL", MEMBERS, 2, self.keys.fleet, self.keys.settling]);
+        let answer = self.command(deadline, Access::Read, command).await?;
+        let mut members = texts(&answer)?.into_iter().flatten();
+        let settling = members.next().ok_or(Fault::Malformed {
+            expected: "a list of instances",
+        })?;
+        Ok(List {
+            settling: settling != "0",
+            // A name that somebody else put there is nobody's.
+            ids: members.filter(|id| is_id(id)).collect(),
+        })
+    }
+
+    async fn roll(&self, deadline: Deadline, ids: &[String]) -> Result<Roll, Fault> {
+        let mut command = vec!["MGET".to_owned()];
+        command.push(self.keys.generation.clone());
+        command.extend(ids.iter().map(|id| self.keys.instance(id)));
+        let answer = self.command(deadline, Access::Read, json!(command)).await?;
+        let mut values = texts(&answer)?.into_iter();
+        let generation = values.next().flatten();
+        let standings: Vec<_> = values
+            .map(|value| value.as_deref().and_then(Standing::parse))
+            .collect();
+        if standings.len() != ids.len() {
+            return Err(Fault::Malformed {
+                expected: VALUES_ASKED_FOR,
+            });
+        }
+        Ok(Roll {
+            generation: generation.map(Generation::new),
+            standings,
+        })
+    }
+
+    async fn strike(&self, deadline: Deadline, ids: &[String]) -> Result<(), Fault> {
+        let mut command = vec![json!("EVAL"), json!(STRIKE), json!(ids.len() + 1)];
+        command.push(json!(self.keys.fleet));
+        command.extend(ids.iter().map(|id| json!(self.keys.instance(id))));
+        command.extend(ids.iter().map(|id| json!(id)));
+        self.command(deadline, Access::Write, json!(command))
+            .await
+            .map(drop)
+    }
+
+    async fn leave(&self, deadline: Deadline, id: &str) -> Result<(), Fault> {
+        let silence = json!(["DEL", self.keys.instance(id)]);
+        self.command(deadline, Access::Write, silence).await?;
+        self.strike(deadline, &[id.to_owned()]).await
+    }
 }
 
 #[async_trait]
@@ -371,16 +469,22 @@ fn rejection(error: &str) -> Fault {
 }
 
 /// The texts of an array of exactly so many.
-pub(crate) fn texts<const N: usize>(values: &Value) -> Result<[Option<String>; N], Fault> {
-    let texts: Option<Vec<_>> = values
-        .as_array()
-        .map(|values| values.iter().map(text).collect::<Result<_, _>>())
-        .transpose()?;
-    texts
-        .and_then(|texts| texts.try_into().ok())
-        .ok_or(Fault::Malformed {
-            expected: "an array of the values asked for",
-        })
+pub(crate) fn texts_of<const N: usize>(values: &Value) -> Result<[Option<String>; N], Fault> {
+    texts(values)?.try_into().map_err(|_| Fault::Malformed {
+        expected: VALUES_ASKED_FOR,
+    })
+}
+
+fn texts(values: &Value) -> Result<Vec<Option<String>>, Fault> {
+    let values = values.as_array().ok_or(Fault::Malformed {
+        expected: VALUES_ASKED_FOR,
+    })?;
+    values.iter().map(text).collect()
+}
+
+/// Whether it may be the id of an instance.
+fn is_id(id: &str) -> bool {
+    id.len() <= 64 && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn text(value: &Value) -> Result<Option<String>, Fault> {
