@@ -843,5 +843,6 @@ module.exports.debugSystemPrompt = nativeBinding.debugSystemPrompt
 module.exports.fetchActiveSystemPrompt = nativeBinding.fetchActiveSystemPrompt
 module.exports.fetchActiveSystemPromptConfig = nativeBinding.fetchActiveSystemPromptConfig
 module.exports.invalidateSystemPrompt = nativeBinding.invalidateSystemPrompt
+module.exports.metrics = nativeBinding.metrics
 module.exports.stats = nativeBinding.stats
 module.exports.cache = nativeBinding.cache

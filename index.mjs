@@ -16,5 +16,6 @@ export const {
   fetchActiveSystemPrompt,
   fetchActiveSystemPromptConfig,
   invalidateSystemPrompt,
+  metrics,
   stats,
 } = addon

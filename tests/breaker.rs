@@ -79,6 +79,8 @@ fn open(store: &Store, redis_timeout: Duration) -> Opened {
     let logger = Logger::new(Some(Level::Info), lines.clone(), resource.clone());
     let parts = Parts {
         id: "test".into(),
+        name: "test".into(),
+        no_store: None,
         resource,
         store: Some(Arc::new(upstash)),
         channel: None,

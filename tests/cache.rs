@@ -77,6 +77,8 @@ fn instance(
     };
     let parts = Parts {
         id: "test".into(),
+        name: "test".into(),
+        no_store: None,
         resource,
         store: Some(Arc::new(store)),
         channel: None,
@@ -740,6 +742,8 @@ async fn a_store_that_can_be_read_and_not_filled_is_told_once() {
     let resource = Arc::new(SystemPrompt::new(None));
     let parts = Parts {
         id: "test".into(),
+        name: "test".into(),
+        no_store: None,
         channel: None,
         signer: None,
         rules: Rules::ALL_KEPT,
@@ -975,6 +979,8 @@ async fn a_load_that_panics_is_answered_by_the_fallback_and_told() {
     let world = world(ScriptedSource::of([]));
     let parts = Parts {
         id: "test".into(),
+        name: "test".into(),
+        no_store: None,
         resource: Arc::new(SystemPrompt::new(None)),
         store: Some(Arc::new(world.store.clone())),
         channel: None,

@@ -22,6 +22,8 @@ async fn hot_cache(bytes: usize) -> Arc<Cache> {
     let resource = Arc::new(SystemPrompt::new(None));
     let parts = Parts {
         id: "test".into(),
+        name: "test".into(),
+        no_store: None,
         resource: resource.clone(),
         store: None,
         channel: None,

@@ -58,6 +58,8 @@ impl Fleet {
         let logger = Logger::new(Some(Level::Debug), self.lines.clone(), resource.clone());
         let parts = Parts {
             id: "test".into(),
+            name: "test".into(),
+            no_store: None,
             resource,
             store: Some(Arc::new(self.store.clone())),
             channel: None,

@@ -1,15 +1,17 @@
 //! What JavaScript receives.
 
 use crate::core::answer::{Answer, Receipt};
-use crate::core::cache::Cache;
-use crate::core::error::Fault;
+use crate::core::cache::{Cache, Examination};
+use crate::core::fleet::{Confirmation, Member};
 use crate::core::prompt::Behaviours;
 use crate::core::protocol::{Generation, MAX_SAFE_INTEGER};
-use crate::core::store::Probe;
-use napi::bindgen_prelude::{Either, Function, JsObjectValue, Null, Object, ToNapiValue};
+use crate::core::receipt::Proof;
+use crate::core::stats::LastFault;
+use napi::bindgen_prelude::{Either, FnArgs, Function, JsObjectValue, Null, Object, ToNapiValue};
 use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::Value;
+use std::time::Duration;
 
 /// How many UTF-16 units of the prompt `contentPreview` shows.
 const PREVIEW_UNITS: usize = 500;
@@ -75,13 +77,36 @@ pub struct InvalidationReceipt {
     pub shared: bool,
     /// When the store acknowledged it, in milliseconds since 1970 by this instance's clock.
     pub committed_at: f64,
+    /// With `wait: 'all'`, each instance that was listed, this one first; empty without.
+    pub instances: Vec<InstanceReceipt>,
+    /// With `wait: 'all'`, how many milliseconds after the commit it was proven that no instance serves the old prompt. Null if that was
+    /// not waited for, not proven within `timeoutMs`, or there is no shared cache.
+    #[napi(ts_type = "number | null")]
+    pub proven_after_ms: OrNull<f64>,
+}
+
+/// How it is known that one instance does not serve the old prompt any more.
+#[napi(object, object_from_js = false)]
+pub struct InstanceReceipt {
+    /// As `stats().instance` names it there.
+    pub id: String,
+    /// Milliseconds after the commit; null if it was not known within `timeoutMs`.
+    #[napi(ts_type = "number | null")]
+    pub confirmed_after_ms: OrNull<f64>,
+    /// `ack`: it said so. `lease-expired`: it said nothing for as long as it may serve a prompt without asking (it is frozen, killed, cut
+    /// off, or has no push and no reader). `gone`: the same, and it is not listed any more. Null if it was not known in time.
+    #[napi(ts_type = "'ack' | 'lease-expired' | 'gone' | null")]
+    pub by: OrNull<String>,
 }
 
 /// The state of the shared cache.
 #[napi(object, object_from_js = false)]
 pub struct RedisStatus {
-    /// Whether there is a shared cache: URL and token are set, and nothing about them or the signing key is wrong. The log says what.
+    /// Whether there is a shared cache: URL and token are set, and nothing about them or the signing key is wrong.
     pub configured: bool,
+    /// Why there is none; null if there is.
+    #[napi(ts_type = "string | null")]
+    pub reason: OrNull<String>,
     /// Whether it answered just now.
     pub reachable: bool,
     /// Milliseconds that the answer took; null without one.
@@ -110,9 +135,85 @@ pub struct RedisStatus {
     pub error: OrNull<String>,
 }
 
+/// How one instance is, as far as it knows without asking.
+#[napi(object, object_from_js = false)]
+pub struct CacheState {
+    /// The id of this instance, by which receipts and the fleet name it. A worker thread and a `SystemPromptCache` have their own.
+    pub instance: String,
+    /// Whether `close()` was called.
+    pub closed: bool,
+    /// The share of the reads that were served from memory, 0 to 1; null before the first one.
+    #[napi(ts_type = "number | null")]
+    pub hit_rate: OrNull<f64>,
+    /// The prompt in memory.
+    pub near: NearStatus,
+    /// The stream of announcements.
+    pub push: PushStatus,
+    /// As `RedisStatus.breaker`.
+    #[napi(ts_type = "'closed' | 'open' | 'half-open' | null")]
+    pub breaker: OrNull<String>,
+    /// As `RedisStatus.invalidationPending`.
+    pub invalidation_pending: bool,
+    /// What each tier failed with last, in one word, as `RedisStatus.error`; null if it has not failed yet.
+    pub last_errors: LastErrors,
+}
+
+/// The prompt in memory.
+#[napi(object, object_from_js = false)]
+pub struct NearStatus {
+    /// Milliseconds since it was last asked for; null if there is none.
+    #[napi(ts_type = "number | null")]
+    pub age_ms: OrNull<f64>,
+    /// Milliseconds for which it is served without asking; 0 if the lease is over, null if there is none or an invalidation ended it.
+    #[napi(ts_type = "number | null")]
+    pub lease_left_ms: OrNull<f64>,
+    /// The generation that it is of; null where Redis gave none for it.
+    #[napi(ts_type = "number | null")]
+    pub generation: OrNull<f64>,
+}
+
+/// The stream of announcements.
+#[napi(object, object_from_js = false)]
+pub struct PushStatus {
+    /// Whether there is one: a shared cache, and the option `push`.
+    pub enabled: bool,
+    pub connected: bool,
+    /// How often it was opened again.
+    pub reconnects: f64,
+    /// Milliseconds since it was opened or an announcement came; null if neither happened yet.
+    #[napi(ts_type = "number | null")]
+    pub last_event_ago_ms: OrNull<f64>,
+}
+
+/// What each tier failed with last.
+#[napi(object, object_from_js = false)]
+pub struct LastErrors {
+    #[napi(ts_type = "string | null")]
+    pub redis: OrNull<String>,
+    #[napi(ts_type = "string | null")]
+    pub source: OrNull<String>,
+    #[napi(ts_type = "string | null")]
+    pub push: OrNull<String>,
+}
+
+/// One instance that has read within five minutes.
+#[napi(object, object_from_js = false)]
+pub struct FleetInstance {
+    /// As `stats().instance` names it there.
+    pub id: String,
+    /// The last generation that it has acknowledged: it serves nothing older. Null if it has met none yet.
+    #[napi(ts_type = "number | null")]
+    pub generation: OrNull<f64>,
+    /// Its `maxStalenessMs`.
+    pub lease_ms: f64,
+    /// Whether it is the one that answers.
+    #[napi(js_name = "self")]
+    pub is_self: bool,
+}
+
 /// Counts since the cache was made.
 #[napi(object, object_from_js = false)]
-pub struct CacheStats {
+pub struct CacheCounters {
     /// Reads that began.
     pub reads: f64,
     /// Reads served from this process's memory, under a lease.
@@ -121,6 +222,8 @@ pub struct CacheStats {
     pub joined: f64,
     /// Loads that the store answered with the prompt, or by confirming the one in memory.
     pub hits: f64,
+    /// Loads that the source answered.
+    pub loaded: f64,
     /// Loads for which the store had nothing usable.
     pub misses: f64,
     /// Misses because of something that this package did not write, or not whole.
@@ -155,11 +258,13 @@ pub struct CacheStats {
     pub push_connects: f64,
     /// Loads begun because the stored prompt was gone or about to expire.
     pub refreshes: f64,
+    /// Commands sent to Redis: what its plan counts. The push stream is not among them.
+    pub store_commands: f64,
 }
 
-/// Everything `GET /api/debug/system-prompt` shows.
+/// What a read gave, and how Redis is.
 #[napi(object, object_from_js = false)]
-pub struct SystemPromptDebug {
+pub struct DebuggedPrompt {
     /// As in `SystemPromptConfig`.
     pub source: String,
     /// ISO 8601, in UTC.
@@ -181,7 +286,10 @@ pub struct SystemPromptDebug {
     #[napi(ts_type = "'memory' | 'redis' | 'source' | 'stale' | 'fallback'")]
     pub tier: String,
     pub redis: RedisStatus,
-    pub counters: CacheStats,
+    /// The instances that have read within five minutes; null without a shared cache, or if Redis did not say.
+    #[napi(ts_type = "Array<FleetInstance> | null")]
+    pub fleet: OrNull<Vec<FleetInstance>>,
+    pub counters: CacheCounters,
 }
 
 /// What a read gives of an answer.
@@ -239,25 +347,51 @@ fn config_of(answer: &Answer) -> SystemPromptConfig {
     }
 }
 
-pub fn receipt(receipt: Receipt) -> InvalidationReceipt {
+/// With millisecond fractions, to three places.
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+pub fn receipt(receipt: Receipt, proof: Option<Proof>) -> InvalidationReceipt {
+    let proof = proof.unwrap_or_default();
+    let instance = |confirmation: Confirmation| InstanceReceipt {
+        id: confirmation.id,
+        confirmed_after_ms: or_null(confirmation.confirmed.map(|(after, _)| ms(after))),
+        by: or_null(confirmation.confirmed.map(|(_, by)| by.as_str().to_owned())),
+    };
     InvalidationReceipt {
+        instances: proof.confirmations.into_iter().map(instance).collect(),
+        proven_after_ms: or_null(proof.after.map(ms)),
         shared: receipt.generation.is_some(),
         generation: number(receipt.generation.as_ref()),
         committed_at: receipt.committed_at_ms as f64,
     }
 }
 
-pub fn debug(
-    env: &Env,
+/// Puts the parts of an answer into one object.
+fn merge<'env, A: ToNapiValue, B: ToNapiValue>(
+    env: &'env Env,
+    one: A,
+    other: B,
+) -> napi::Result<Object<'env>> {
+    let object: Function = env.get_global()?.get_named_property("Object")?;
+    let assign: Function<FnArgs<(A, B)>, Object> = object.get_named_property("assign")?;
+    assign.call((one, other).into())
+}
+
+pub fn debug<'env>(
+    env: &'env Env,
     cache: &Cache,
-    answer: &Answer,
-    probe: Option<Result<Probe, Fault>>,
-) -> napi::Result<SystemPromptDebug> {
-    let config = config_of(answer);
+    examination: Examination,
+) -> napi::Result<Object<'env>> {
+    let config = config_of(&examination.answer);
     let units: Vec<u16> = config.content.encode_utf16().collect();
     let preview = String::from_utf16_lossy(&units[..units.len().min(PREVIEW_UNITS)]);
     let iso: Function<f64, String> = env.run_script("(ms) => new Date(ms).toISOString()")?;
-    Ok(SystemPromptDebug {
+    let fleet = |members: &Vec<Member>| members.iter().map(fleet_instance).collect();
+    let prompt = DebuggedPrompt {
+        redis: redis(cache, &examination),
+        fleet: or_null(examination.fleet.as_ref().map(fleet)),
         source: config.source,
         fetched_at: iso.call(config.fetched_at)?,
         response_mode: config.response_mode,
@@ -271,39 +405,87 @@ pub fn debug(
         version: config.version,
         title: config.title,
         tier: config.tier,
-        redis: redis(cache, answer, probe),
-        counters: stats(cache),
-    })
+        counters: counters(cache),
+    };
+    merge(env, prompt, state(cache))
 }
 
-fn redis(cache: &Cache, answer: &Answer, probe: Option<Result<Probe, Fault>>) -> RedisStatus {
-    let configured = probe.is_some();
-    let (probe, fault) = match probe {
+fn fleet_instance(member: &Member) -> FleetInstance {
+    FleetInstance {
+        id: member.id.clone(),
+        generation: number(member.standing.generation.as_ref()),
+        lease_ms: ms(member.standing.lease),
+        is_self: member.is_self,
+    }
+}
+
+fn redis(cache: &Cache, examination: &Examination) -> RedisStatus {
+    let (probe, fault) = match &examination.probe {
         Some(Ok(probe)) => (Some(probe), None),
         Some(Err(fault)) => (None, Some(fault)),
         None => (None, None),
     };
     RedisStatus {
-        configured,
+        configured: examination.probe.is_some(),
+        reason: or_null(cache.no_store().map(str::to_owned)),
         reachable: probe.is_some(),
-        latency_ms: or_null(probe.map(|probe| probe.latency.as_secs_f64() * 1000.0)),
+        latency_ms: or_null(probe.map(|probe| ms(probe.latency))),
         ttl_seconds: or_null(
             probe
                 .and_then(|probe| probe.ttl_seconds)
                 .map(|seconds| seconds as f64),
         ),
-        generation: number(answer.generation.as_ref()),
+        generation: number(examination.answer.generation.as_ref()),
         invalidation_pending: cache.invalidation_pending(),
         push_connected: cache.push_connected(),
         signed: cache.is_signed(),
-        breaker: or_null(cache.breaker().map(|(phase, _)| phase.as_str().to_owned())),
+        breaker: breaker(cache),
         error: or_null(fault.map(|fault| fault.class().to_owned())),
     }
 }
 
-pub fn stats(cache: &Cache) -> CacheStats {
+fn breaker(cache: &Cache) -> OrNull<String> {
+    or_null(cache.breaker().map(|(phase, _)| phase.as_str().to_owned()))
+}
+
+pub fn stats<'env>(env: &'env Env, cache: &Cache) -> napi::Result<Object<'env>> {
+    merge(env, counters(cache), state(cache))
+}
+
+fn state(cache: &Cache) -> CacheState {
+    let (stats, near, (push_enabled, last_push)) = (&cache.stats, cache.near(), cache.push());
+    let reads = stats.reads();
+    let word = |fault: &LastFault| or_null(fault.get().map(str::to_owned));
+    CacheState {
+        instance: cache.id().to_owned(),
+        closed: cache.is_closed(),
+        hit_rate: or_null((reads > 0).then(|| stats.memory_hits.get() as f64 / reads as f64)),
+        near: NearStatus {
+            age_ms: or_null(near.age.map(ms)),
+            lease_left_ms: or_null(near.lease_left.map(ms)),
+            generation: number(near.generation.as_ref()),
+        },
+        push: PushStatus {
+            enabled: push_enabled,
+            connected: cache.push_connected(),
+            reconnects: stats.push_connects.get().saturating_sub(1) as f64,
+            last_event_ago_ms: or_null(last_push.map(ms)),
+        },
+        breaker: breaker(cache),
+        invalidation_pending: cache.invalidation_pending(),
+        last_errors: LastErrors {
+            redis: word(&stats.last_store_fault),
+            source: word(&stats.last_source_fault),
+            push: word(&stats.last_push_fault),
+        },
+    }
+}
+
+fn counters(cache: &Cache) -> CacheCounters {
     let stats = &cache.stats;
-    CacheStats {
+    CacheCounters {
+        loaded: stats.loaded.get() as f64,
+        store_commands: cache.store_commands() as f64,
         reads: stats.reads() as f64,
         memory_hits: stats.memory_hits.get() as f64,
         joined: stats.joined.get() as f64,

@@ -1,6 +1,6 @@
 //! The functions of the package: the default instance's methods, and assembly.
 
-use crate::binding::answers::{CacheStats, InvalidationReceipt, SystemPromptDebug};
+use crate::binding::answers::InvalidationReceipt;
 use crate::binding::errors::to_js;
 use crate::binding::instance::{DefaultInstance, Instance};
 use crate::core::error::Error;
@@ -32,25 +32,38 @@ pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'
 /// any instance. Call it after the row was changed. It loads the new prompt for all, which it waits for up to 200 ms. Calls that
 /// come within 100 ms of another wait until these are over, and share one; each is given one that began after it.
 ///
-/// Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
+/// With `{ wait: 'all' }` it resolves when no instance can serve the old prompt any more, and the receipt says how that is known of
+/// each: mostly within milliseconds, and after `maxStalenessMs` at the latest, whatever is frozen, killed or cut off.
+///
+/// Throws `ARGUMENT_INVALID` if an option is wrong. Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
 /// background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads
 /// from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
-#[napi(catch_unwind)]
-pub fn invalidate_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, InvalidationReceipt>> {
-    Instance::default_of(env)?.invalidate(env)
+#[napi(catch_unwind, ts_args_type = "options?: InvalidateOptions")]
+pub fn invalidate_system_prompt<'env>(
+    env: &'env Env,
+    options: Unknown,
+) -> napi::Result<PromiseRaw<'env, InvalidationReceipt>> {
+    Instance::default_of(env)?.invalidate(env, options)
 }
 
-/// What a read gives now, and how Redis is: for `GET /api/debug/system-prompt`. Holds the whole prompt, no URL and no token.
-/// Never rejects.
-#[napi(catch_unwind)]
-pub fn debug_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, SystemPromptDebug>> {
+/// What a read gives now, how this instance and Redis are, and which instances there are: for `GET /api/debug/system-prompt`. Holds
+/// the whole prompt, no URL and no token. Never rejects; ends within twice `redisTimeoutMs` + `sourceTimeoutMs`.
+#[napi(catch_unwind, ts_return_type = "Promise<SystemPromptDebug>")]
+pub fn debug_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, Object<'_>>> {
     Instance::default_of(env)?.debug(env)
 }
 
-/// Counts of the default instance, without asking anything.
-#[napi(catch_unwind)]
-pub fn stats(env: &Env) -> napi::Result<CacheStats> {
+/// Counts and state of the default instance, without asking anybody.
+#[napi(catch_unwind, ts_return_type = "CacheStats")]
+pub fn stats(env: &Env) -> napi::Result<Object<'_>> {
     Instance::default_of(env)?.stats(env)
+}
+
+/// The same for Prometheus, with latencies, staleness and propagation as histograms: text format 0.0.4, to be served as
+/// `text/plain; version=0.0.4; charset=utf-8`. Asks nobody.
+#[napi(catch_unwind)]
+pub fn metrics(env: &Env) -> napi::Result<String> {
+    Instance::default_of(env)?.metrics(env)
 }
 
 /// Replaces the default instance by one with these options; calls that are under way end with the old one.
@@ -66,11 +79,12 @@ pub fn configure(
 }
 
 /// Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
-/// way end as they would have; an invalidation that failed is not tried again. May be called again. A process ends without it too.
+/// way end as they would have; an invalidation that failed is not tried again. May be called again. Resolves when Redis does not
+/// list the instance any more, within `redisTimeoutMs`: without it, a process ends too, and for five minutes receipts wait a
+/// lease for it.
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
-    Instance::default_of(env)?.close(env)?;
-    PromiseRaw::resolve(env, ())
+    Instance::default_of(env)?.close(env)
 }
 
 /// Joins the sections of a prompt's payload: `identity`, `voiceGuidelines`, `structureRules`,

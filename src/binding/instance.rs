@@ -4,7 +4,7 @@
 use crate::binding::answers::{self, Config, Form, Prompt};
 use crate::binding::errors::{promise, to_js};
 use crate::binding::held::HeldPromise;
-use crate::binding::options::{self, Given, Refusal};
+use crate::binding::options::{self, Given, Refusal, Wait};
 use crate::binding::sinks::JsSink;
 use crate::core::answer::{Answer, Tier};
 use crate::core::cache::{Asking, Cache};
@@ -12,7 +12,9 @@ use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
 use crate::core::near::{AtHand, Held};
 use crate::core::wiring;
-use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw, within_runtime_if_available};
+use napi::bindgen_prelude::{
+    JsObjectValue, Object, PromiseRaw, spawn, within_runtime_if_available,
+};
 use napi::{Env, JsString, Unknown};
 use once_cell::unsync::OnceCell;
 use std::cell::{Cell, RefCell};
@@ -72,7 +74,11 @@ impl DefaultInstance {
     }
 
     pub fn replace(&self, env: &Env, instance: Instance) -> napi::Result<()> {
-        self.0.replace(Rc::new(instance)).release(env)
+        let replaced = self.0.replace(Rc::new(instance));
+        if let Some(cache) = replaced.cache.get().cloned() {
+            within_runtime_if_available(|| drop(spawn(async move { cache.leave().await })));
+        }
+        replaced.release(env)
     }
 }
 
@@ -173,18 +179,30 @@ impl Instance {
     pub fn invalidate<'env>(
         &self,
         env: &'env Env,
+        options: Unknown,
     ) -> napi::Result<PromiseRaw<'env, answers::InvalidationReceipt>> {
+        let wait = match options::read_wait(env, options) {
+            Ok(wait) => wait,
+            Err(Refusal::Mistake(error)) => return Err(to_js(env, error)),
+            Err(Refusal::Napi(error)) => return Err(error),
+        };
         // Called here, not in the future: the epoch ends before the promise is handed out.
-        let invalidation = self.cache(env).map(|cache| cache.invalidate());
-        promise(env, async move { invalidation?.await }, |_, receipt| {
-            Ok(answers::receipt(receipt))
+        let invalidation = self.cache(env).map(|cache| (cache.invalidate(), cache));
+        let proven = async move {
+            let (invalidation, cache) = invalidation?;
+            let receipt = invalidation.await?;
+            let proof = match wait {
+                Wait::Commit => None,
+                Wait::All { patience } => Some(cache.prove_everywhere(&receipt, patience).await),
+            };
+            Ok((receipt, proof))
+        };
+        promise(env, proven, |_, (receipt, proof)| {
+            Ok(answers::receipt(receipt, proof))
         })
     }
 
-    pub fn debug<'env>(
-        &self,
-        env: &'env Env,
-    ) -> napi::Result<PromiseRaw<'env, answers::SystemPromptDebug>> {
+    pub fn debug<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Object<'env>>> {
         // A closed cache is opened again for this one look: debug never rejects.
         let cache = self.cache.get_or_try_init(|| self.open(env)).cloned();
         let examined = async move {
@@ -197,19 +215,34 @@ impl Instance {
         })
     }
 
-    pub fn stats(&self, env: &Env) -> napi::Result<answers::CacheStats> {
-        let cache = self.cache.get_or_try_init(|| self.open(env));
-        cache
-            .map(|cache| answers::stats(cache))
-            .map_err(|error| to_js(env, error))
+    pub fn stats<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let cache = self.opened(env)?;
+        answers::stats(env, &cache)
     }
 
-    pub fn close(&self, env: &Env) -> napi::Result<()> {
+    pub fn metrics(&self, env: &Env) -> napi::Result<String> {
+        Ok(self.opened(env)?.metrics())
+    }
+
+    fn opened(&self, env: &Env) -> napi::Result<Arc<Cache>> {
+        let cache = self.cache.get_or_try_init(|| self.open(env));
+        cache.cloned().map_err(|error| to_js(env, error))
+    }
+
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
         self.closed.set(true);
-        if let Some(cache) = self.cache.get() {
+        let cache = self.cache.get().cloned();
+        if let Some(cache) = &cache {
             cache.close();
         }
-        self.release(env)
+        self.release(env)?;
+        let left = async move {
+            if let Some(cache) = cache {
+                cache.leave().await;
+            }
+            Ok(())
+        };
+        promise(env, left, |_, ()| Ok(()))
     }
 
     /// Lets go of what it holds in JavaScript.

@@ -2,7 +2,7 @@
 
 use crate::binding::legacy::JsLegacySource;
 use crate::binding::sinks::JsSink;
-use crate::core::config::Options;
+use crate::core::config::{MAX_TIMEOUT_MS, Options, as_javascript_shows, is_whole};
 use crate::core::error::Error;
 use crate::core::log::LogSink;
 use crate::core::source::LegacySource;
@@ -10,6 +10,7 @@ use napi::bindgen_prelude::{FromNapiValue, JsValue, Object, Unknown};
 use napi::{Env, ValueType};
 use napi_derive::napi;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All optional. An option comes before its environment variable, key by key; variables are read from `process.env` at the
 /// first use of the cache.
@@ -19,54 +20,68 @@ use std::sync::Arc;
 pub struct CacheOptions<'env> {
     /// URL of the Upstash Redis REST endpoint. `https`, or `http` on a loopback address. An empty string switches the shared
     /// cache off. Environment: `UPSTASH_REDIS_REST_URL`. Default: no shared cache.
+    #[napi(ts_type = "string | undefined")]
     pub upstash_url: Option<String>,
     /// Token of the Upstash Redis REST endpoint. Environment: `UPSTASH_REDIS_REST_TOKEN`.
+    #[napi(ts_type = "string | undefined")]
     pub upstash_token: Option<String>,
     /// URL of the Supabase project, the source of truth. Environment: `SUPABASE_URL`.
+    #[napi(ts_type = "string | undefined")]
     pub supabase_url: Option<String>,
     /// Service role (secret) key of the Supabase project. Environment: `SUPABASE_SERVICE_ROLE_KEY`.
+    #[napi(ts_type = "string | undefined")]
     pub supabase_key: Option<String>,
     /// The prompt that is served when no tier has one. Never stored. Environment: `FALLBACK_SYSTEM_PROMPT`.
     /// Default: a one-line prompt of this package.
+    #[napi(ts_type = "string | undefined")]
     pub fallback_prompt: Option<String>,
     /// Path of a file with one row as JSON (`{ id, title, updated_at, payload }`): the source where Supabase is not
     /// configured. Environment: `SYSTEM_PROMPT_FILE`.
+    #[napi(ts_type = "string | undefined")]
     pub prompt_file: Option<String>,
     /// Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either.
     /// Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and never stored.
     #[napi(
-        ts_type = "() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>"
+        ts_type = "(() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>) | undefined"
     )]
     pub legacy_source: Option<Unknown<'env>>,
     /// What the keys in the store begin with: 1 to 200 of the characters `A-Z a-z 0-9 : _ . -`. All instances that share a
     /// prompt need the same. Default: `grove:system-prompt`.
+    #[napi(ts_type = "string | undefined")]
     pub key_prefix: Option<String>,
     /// Signs what is stored, so that who holds the Redis token alone cannot put a prompt of his own there, or an old one: a secret
     /// of at least 32 characters, the same for all instances. An instance that starts then asks the source first.
     /// Environment: `SYSTEM_PROMPT_SIGNING_KEY`. Default: nothing is signed.
+    #[napi(ts_type = "string | undefined")]
     pub signing_key: Option<String>,
     /// A second key whose signatures are accepted, for the time in which the key is changed.
     /// Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`.
+    #[napi(ts_type = "string | undefined")]
     pub second_signing_key: Option<String>,
     /// Seconds until a stored prompt expires, 1 to 31536000: how long a change made without an invalidation may stay unseen.
     /// Default: 300.
+    #[napi(ts_type = "number | undefined")]
     pub ttl_seconds: Option<f64>,
     /// Milliseconds, 0 to 3600000: the bound of the guarantee. A prompt is served from memory for this long after it was
     /// asked for; an instance that no push reached may serve the old one for as long. 0: every read asks. Default: 1000.
+    #[napi(ts_type = "number | undefined")]
     pub max_staleness_ms: Option<f64>,
     /// Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000. Default: 500.
+    #[napi(ts_type = "number | undefined")]
     pub redis_timeout_ms: Option<f64>,
     /// Milliseconds that a read gives the source and `legacySource` together, 1 to 3600000. Default: 2000.
+    #[napi(ts_type = "number | undefined")]
     pub source_timeout_ms: Option<f64>,
     /// Whether to hear of the invalidations of other instances at once, over a stream from the store. Without it they are
     /// seen within `maxStalenessMs`. Default: true.
+    #[napi(ts_type = "boolean | undefined")]
     pub push: Option<bool>,
     /// The least level that is logged. `debug` has a line for each read. Default: `info`.
-    #[napi(ts_type = "'debug' | 'info' | 'warn' | 'error' | 'silent'")]
+    #[napi(ts_type = "'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined")]
     pub log_level: Option<Unknown<'env>>,
     /// Receives each log line instead of the console. What it throws is ignored.
     #[napi(
-        ts_type = "(line: { level: 'debug' | 'info' | 'warn' | 'error'; message: string }) => void"
+        ts_type = "((line: { level: 'debug' | 'info' | 'warn' | 'error'; message: string }) => void) | undefined"
     )]
     pub on_log: Option<Unknown<'env>>,
 }
@@ -85,6 +100,27 @@ pub struct LegacyPrompt {
     pub use_breadcrumb_tags: Option<bool>,
     pub use_topic_tags: Option<bool>,
     pub use_navigation_blocks: Option<bool>,
+}
+
+/// What `invalidateSystemPrompt()` waits for.
+#[napi(object, object_to_js = false)]
+// For the types in `index.d.ts` alone.
+#[allow(dead_code)]
+pub struct InvalidateOptions {
+    /// `commit`: until Redis took it, and the other instances have been told. `all`: until no instance can serve the old prompt any
+    /// more, which the receipt then proves. Default: `commit`.
+    #[napi(ts_type = "'commit' | 'all' | undefined")]
+    pub wait: Option<String>,
+    /// Milliseconds after the commit, 1 to 3600000: the longest that `wait: 'all'` waits; what is not confirmed by then is null in
+    /// the receipt. Default: until it is proven, which takes `maxStalenessMs` at most.
+    #[napi(ts_type = "number | undefined")]
+    pub timeout_ms: Option<f64>,
+}
+
+/// The same, read.
+pub enum Wait {
+    Commit,
+    All { patience: Option<Duration> },
 }
 
 const NAMES: [&str; 17] = [
@@ -135,22 +171,9 @@ impl From<napi::Error> for Refusal {
 
 /// Reads and checks what a program gave as options; `undefined` is the same as nothing.
 pub fn read(env: &Env, options: Unknown) -> Result<Given, Refusal> {
-    match options.get_type()? {
-        ValueType::Undefined => return Ok(Given::default()),
-        ValueType::Object if !options.is_array()? => {}
-        ValueType::Object => return Err(Error::options_invalid("an array").into()),
-        other => {
-            return Err(Error::options_invalid(&article(other)).into());
-        }
-    }
-    let object = Object::from_raw(env.raw(), options.raw());
-    for name in Object::keys(&object)? {
-        if !NAMES.contains(&name.as_str()) {
-            let rule = format!("must be one of {}", NAMES.join(", "));
-            return Err(Error::config_invalid(&name, "not known", &rule).into());
-        }
-    }
-    let given = Fields(object);
+    let Some(given) = Fields::of(env, options, &NAMES)? else {
+        return Ok(Given::default());
+    };
     let options = Options {
         upstash_url: given.text("upstashUrl")?,
         upstash_token: given.text("upstashToken")?,
@@ -182,10 +205,61 @@ pub fn read(env: &Env, options: Unknown) -> Result<Given, Refusal> {
     Ok(functions)
 }
 
+/// The options of one call.
+pub fn read_wait(env: &Env, options: Unknown) -> Result<Wait, Refusal> {
+    let read = || {
+        let Some(given) = Fields::of(env, options, &["wait", "timeoutMs"])? else {
+            return Ok(Wait::Commit);
+        };
+        let (wait, timeout_ms) = (given.text("wait")?, given.number("timeoutMs")?);
+        let refuse = |option: &str, found: &str, rule: &str| {
+            Err(Error::config_invalid(option, found, rule).into())
+        };
+        if let Some(ms) = timeout_ms
+            && !is_whole(ms, 1.0, MAX_TIMEOUT_MS)
+        {
+            let rule = format!("must be a whole number from 1 to {MAX_TIMEOUT_MS}");
+            return refuse("timeoutMs", &as_javascript_shows(ms), &rule);
+        }
+        match wait.as_deref() {
+            Some("all") => Ok(Wait::All {
+                patience: timeout_ms.map(|ms| Duration::from_millis(ms as u64)),
+            }),
+            Some("commit") | None if timeout_ms.is_some() => {
+                refuse("timeoutMs", "given", "must come with wait: 'all'")
+            }
+            Some("commit") | None => Ok(Wait::Commit),
+            Some(_) => refuse("wait", "another string", "must be 'commit' or 'all'"),
+        }
+    };
+    read().map_err(|refusal| match refusal {
+        Refusal::Mistake(error) => Refusal::Mistake(Error::argument_invalid(error.message)),
+        napi => napi,
+    })
+}
+
 /// The fields of an object of options, each checked as it is read.
 struct Fields<'env>(Object<'env>);
 
-impl Fields<'_> {
+impl<'env> Fields<'env> {
+    /// `None` for no options.
+    fn of(env: &Env, options: Unknown<'env>, names: &[&str]) -> Result<Option<Self>, Refusal> {
+        match options.get_type()? {
+            ValueType::Undefined => return Ok(None),
+            ValueType::Object if !options.is_array()? => {}
+            ValueType::Object => return Err(Error::options_invalid("an array").into()),
+            other => return Err(Error::options_invalid(&article(other)).into()),
+        }
+        let object = Object::from_raw(env.raw(), options.raw());
+        for name in Object::keys(&object)? {
+            if !names.contains(&name.as_str()) {
+                let rule = format!("must be one of {}", names.join(", "));
+                return Err(Error::config_invalid(&name, "not known", &rule).into());
+            }
+        }
+        Ok(Some(Fields(object)))
+    }
+
     fn text(&self, option: &str) -> Result<Option<String>, Refusal> {
         self.typed(option, ValueType::String)
     }

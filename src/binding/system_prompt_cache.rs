@@ -1,6 +1,6 @@
 //! The class, for explicit instances: tests, tenants, several prompts in one process.
 
-use crate::binding::answers::{CacheStats, InvalidationReceipt, SystemPromptDebug};
+use crate::binding::answers::InvalidationReceipt;
 use crate::binding::instance::Instance;
 use napi::bindgen_prelude::{Object, ObjectFinalize, PromiseRaw};
 use napi::{Env, JsString, Unknown};
@@ -53,33 +53,39 @@ impl SystemPromptCache {
     }
 
     /// As `invalidateSystemPrompt()`.
-    #[napi(catch_unwind)]
+    #[napi(catch_unwind, ts_args_type = "options?: InvalidateOptions")]
     pub fn invalidate_system_prompt<'env>(
         &self,
         env: &'env Env,
+        options: Unknown,
     ) -> napi::Result<PromiseRaw<'env, InvalidationReceipt>> {
-        self.instance.invalidate(env)
+        self.instance.invalidate(env, options)
     }
 
     /// As `debugSystemPrompt()`.
-    #[napi(catch_unwind)]
+    #[napi(catch_unwind, ts_return_type = "Promise<SystemPromptDebug>")]
     pub fn debug_system_prompt<'env>(
         &self,
         env: &'env Env,
-    ) -> napi::Result<PromiseRaw<'env, SystemPromptDebug>> {
+    ) -> napi::Result<PromiseRaw<'env, Object<'env>>> {
         self.instance.debug(env)
     }
 
     /// As `stats()`.
-    #[napi(catch_unwind)]
-    pub fn stats(&self, env: &Env) -> napi::Result<CacheStats> {
+    #[napi(catch_unwind, ts_return_type = "CacheStats")]
+    pub fn stats<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         self.instance.stats(env)
+    }
+
+    /// As `metrics()`.
+    #[napi(catch_unwind)]
+    pub fn metrics(&self, env: &Env) -> napi::Result<String> {
+        self.instance.metrics(env)
     }
 
     /// As `close()`; only a new instance comes after it.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
-        self.instance.close(env)?;
-        PromiseRaw::resolve(env, ())
+        self.instance.close(env)
     }
 }

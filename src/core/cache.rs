@@ -57,8 +57,12 @@ pub trait Resource: Narrator {
 pub struct Parts {
     /// Tells this instance from all others.
     pub id: String,
+    /// What metrics call the cache.
+    pub name: String,
     pub resource: Arc<dyn Resource>,
     pub store: Option<Arc<dyn SharedStore>>,
+    /// Why there is no store.
+    pub no_store: Option<String>,
     /// Where the store's invalidations are announced; `None`: the leases alone tell.
     pub channel: Option<Arc<dyn Channel>>,
     pub source: Option<Arc<dyn Source>>,
@@ -284,6 +288,11 @@ impl Cache {
         &self.parts.id
     }
 
+    /// Why there is no store that instances share; `None` if there is.
+    pub fn no_store(&self) -> Option<&str> {
+        self.parts.no_store.as_deref()
+    }
+
     /// What the near cache holds, for people.
     pub fn near(&self) -> NearState {
         self.near.state_at(self.parts.clock.monotonic())
@@ -329,7 +338,7 @@ impl Cache {
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
 
@@ -356,6 +365,9 @@ impl Cache {
     async fn load(self: Arc<Self>, departure: Departure, start: Start) -> Landed {
         self.listen();
         let landed = self.clone().descend(departure, start).await;
+        if matches!(landed, Landed::Held(Tier::Source)) {
+            self.stats.loaded.increment();
+        }
         self.acknowledge();
         landed
     }

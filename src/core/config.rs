@@ -18,6 +18,8 @@ pub const MAX_TTL_SECONDS: f64 = 31_536_000.0;
 pub const DEFAULT_MAX_STALENESS_MS: f64 = 1000.0;
 pub const DEFAULT_REDIS_TIMEOUT_MS: f64 = 500.0;
 pub const DEFAULT_SOURCE_TIMEOUT_MS: f64 = 2000.0;
+/// An hour.
+pub const MAX_TIMEOUT_MS: f64 = 3_600_000.0;
 const MAX_KEY_PREFIX_BYTES: usize = 200;
 const MIN_SIGNING_KEY_BYTES: usize = 32;
 
@@ -286,8 +288,7 @@ impl Options {
 }
 
 fn millis(option: &str, value: Option<f64>, default: f64, least: f64) -> Result<Duration, Error> {
-    const HOUR_MS: f64 = 3_600_000.0;
-    whole(option, value, default, least, HOUR_MS).map(|ms| Duration::from_millis(ms as u64))
+    whole(option, value, default, least, MAX_TIMEOUT_MS).map(|ms| Duration::from_millis(ms as u64))
 }
 
 fn whole(
@@ -315,7 +316,7 @@ pub fn is_whole(value: f64, least: f64, most: f64) -> bool {
     value.fract() == 0.0 && (least..=most).contains(&value)
 }
 
-fn as_javascript_shows(number: f64) -> String {
+pub fn as_javascript_shows(number: f64) -> String {
     match number {
         f64::INFINITY => "Infinity".into(),
         f64::NEG_INFINITY => "-Infinity".into(),

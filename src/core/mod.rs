@@ -20,6 +20,7 @@ pub mod invalidation;
 pub mod journal;
 pub mod lease;
 pub mod log;
+pub mod metrics;
 pub mod near;
 pub mod panics;
 pub mod pending;

@@ -20,7 +20,7 @@ const FIRST_LOOK_AFTER: Duration = Duration::from_millis(5);
 const LAST_LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// That a change has come through the fleet, or how far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     pub confirmations: Vec<Confirmation>,
     /// Since the commit; `None`: it could not be proven in time, or there is no store that instances share.

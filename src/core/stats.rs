@@ -56,6 +56,8 @@ pub struct Stats {
     pub signatures_refused: Counter,
     /// Looks into the store, and fills, that it did not answer, or was not asked for while its breaker is open.
     pub store_faults: Counter,
+    /// Flights that the source answered.
+    pub loaded: Counter,
     /// Requests to the source.
     pub source_reads: Counter,
     /// Requests to the source that gave no answer.

@@ -41,6 +41,7 @@ pub fn wire(
         .signing_keys
         .map(|(key, second)| Signer::new(&settings.key_prefix, &key, second.as_deref()));
     let mut channel: Option<Arc<dyn Channel>> = None;
+    let mut no_store = None;
     let store: Option<Arc<dyn SharedStore>> = match settings.store {
         Place::At { url, token } => {
             let (http, keys) = (client_for(&url)?, Keys::under(&settings.key_prefix));
@@ -52,6 +53,7 @@ pub fn wire(
         }
         Place::Nowhere { reason } => {
             logger.tell(Event::StoreNotConfigured { reason: &reason });
+            no_store = Some(reason.to_string());
             None
         }
     };
@@ -68,6 +70,8 @@ pub fn wire(
     };
     let parts = Parts {
         id: fresh_id(),
+        name: settings.key_prefix,
+        no_store,
         resource,
         store,
         channel,

@@ -215,6 +215,8 @@ impl World {
         let resource = Arc::new(SystemPrompt::new(None));
         let parts = Parts {
             id: format!("{number}.{life}"),
+            name: "test".into(),
+            no_store: None,
             resource: resource.clone(),
             store: Some(Arc::new(Client {
                 redis: self.redis.clone(),
