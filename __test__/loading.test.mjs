@@ -27,6 +27,7 @@ const NAMES = [
   'fetchActiveSystemPrompt',
   'fetchActiveSystemPromptConfig',
   'invalidateSystemPrompt',
+  'metrics',
   'stats',
 ]
 

@@ -218,6 +218,14 @@ impl Register for Switched {
     ) -> Result<(), Fault> {
         self.up()?.enlist(deadline, id, standing, settling).await
     }
+    async fn restate(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+    ) -> Result<bool, Fault> {
+        self.up()?.restate(deadline, id, standing).await
+    }
     async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
         self.up()?.members(deadline).await
     }
@@ -289,6 +297,9 @@ impl Store for ReadOnly {
 #[async_trait]
 impl Register for ReadOnly {
     async fn enlist(&self, _: Deadline, _: &str, _: &Standing, _: Duration) -> Result<(), Fault> {
+        Err(Fault::QuotaExceeded)
+    }
+    async fn restate(&self, _: Deadline, _: &str, _: &Standing) -> Result<bool, Fault> {
         Err(Fault::QuotaExceeded)
     }
     async fn members(&self, deadline: Deadline) -> Result<List, Fault> {

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How often an instance with traffic is listed anew.
-const RENEWAL: Duration = Duration::from_secs(30);
+const RENEWAL: Duration = Duration::from_secs(60);
 
 /// Times are the clock's monotonic ones.
 #[derive(Default)]
@@ -85,6 +85,12 @@ impl Registration {
         state.listed_until = sent_at + LISTED;
         state.renew_at = sent_at + RENEWAL;
         state.refused = false;
+        state.told = generation;
+    }
+
+    fn restated(&self, sent_at: Duration, generation: Option<Generation>) {
+        let mut state = self.state();
+        state.listed_until = sent_at + LISTED;
         state.told = generation;
     }
 
@@ -205,9 +211,22 @@ impl Cache {
     pub(super) fn acknowledge(self: &Arc<Self>) {
         let now = self.parts.clock.monotonic();
         let generation = self.near.acknowledged();
-        if !self.is_closed() && self.registration.take_news(generation.as_ref(), now) {
-            self.enlist_beside();
+        if self.is_closed() || !self.registration.take_news(generation.as_ref(), now) {
+            return;
         }
+        let cache = self.clone();
+        tokio::spawn(async move {
+            let Some(store) = &cache.store else {
+                return;
+            };
+            let (sent_at, standing) = (cache.parts.clock.monotonic(), cache.standing());
+            let restating = store.restate(cache.redis_deadline(), &cache.parts.id, &standing);
+            match restating.await {
+                Ok(true) => cache.registration.restated(sent_at, standing.generation),
+                Ok(false) => cache.sighted(false),
+                Err(fault) => cache.stats.store_failed(&fault),
+            }
+        });
     }
 
     /// Takes this instance off the list. Nothing is sent where it is not on it.

@@ -18,6 +18,10 @@ impl Counter {
         self.0.fetch_add(1, Release);
     }
 
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Release);
+    }
+
     pub fn get(&self) -> u64 {
         self.0.load(Acquire)
     }

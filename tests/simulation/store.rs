@@ -365,6 +365,17 @@ impl Register for Client {
         self.write_with(deadline, write).await.map(drop)
     }
 
+    async fn restate(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+    ) -> Result<bool, Fault> {
+        let (id, standing) = (id.to_owned(), standing.clone());
+        let write = move |redis: &Redis| now(redis.primary.restate(at_once(), &id, &standing));
+        Ok(self.write_with(deadline, write).await?.0)
+    }
+
     async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
         let read = |state: Memory| now(state.members(at_once()));
         self.read_with(deadline, read).await

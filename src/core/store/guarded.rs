@@ -188,6 +188,16 @@ impl Register for Guarded {
         self.admit(Write, enlisting).await
     }
 
+    async fn restate(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+    ) -> Result<bool, Fault> {
+        let restating = self.store.restate(deadline, id, standing);
+        self.admit(Write, restating).await
+    }
+
     async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
         self.admit(Read, self.store.members(deadline)).await
     }

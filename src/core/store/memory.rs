@@ -221,6 +221,16 @@ impl Register for Memory {
         Ok(())
     }
 
+    async fn restate(&self, _: Deadline, id: &str, standing: &Standing) -> Result<bool, Fault> {
+        let mut values = self.lock();
+        let key = self.keys.instance(id);
+        let listed = values.contains_key(&key);
+        if listed {
+            values.insert(key, self.value(&standing.to_line(), LISTED));
+        }
+        Ok(listed)
+    }
+
     async fn members(&self, _: Deadline) -> Result<List, Fault> {
         let values = self.lock();
         let ids = listed(values.get(&self.keys.fleet));

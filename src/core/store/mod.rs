@@ -79,7 +79,7 @@ pub trait Store: Send + Sync {
 
     async fn probe(&self, deadline: Deadline) -> Result<Probe, Fault>;
 
-    /// How many commands were sent: what the store's owner is billed for.
+    /// How many commands its owner is billed for: those that were sent, and those inside scripts.
     fn commands(&self) -> u64 {
         0
     }
@@ -100,6 +100,14 @@ pub trait Register: Send + Sync {
         standing: &Standing,
         settling: Duration,
     ) -> Result<(), Fault>;
+
+    /// How an instance that is listed stands now, for another [`LISTED`]. False: it is not listed.
+    async fn restate(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+    ) -> Result<bool, Fault>;
 
     /// The instances that are listed.
     async fn members(&self, deadline: Deadline) -> Result<List, Fault>;

@@ -34,7 +34,7 @@ pub struct Upstash {
     keys: Keys,
     /// Protects the sync token to send. Never held across `.await`.
     sync: Mutex<Sync>,
-    /// Commands that were sent.
+    /// Commands that were sent, and those inside scripts.
     commands: Counter,
 }
 
@@ -232,8 +232,14 @@ impl Store for Upstash {
             .await?
             .as_u64()
         {
-            Some(1) => Ok(Fill::Stored),
-            Some(0) => Ok(Fill::Refused),
+            Some(1) => {
+                self.commands.add(4);
+                Ok(Fill::Stored)
+            }
+            Some(0) => {
+                self.commands.add(1);
+                Ok(Fill::Refused)
+            }
             _ => Err(Fault::Malformed { expected: "0 or 1" }),
         }
     }
@@ -258,6 +264,7 @@ impl Store for Upstash {
             term.as_millis() as u64,
         ]);
         let (generation, token) = self.exchange(deadline, Access::Write, command).await?;
+        self.commands.add(4);
         let generation = text(&generation)?
             .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
             .map(Generation::new)
@@ -328,14 +335,28 @@ impl Register for Upstash {
             // Redis refuses an expiry of zero.
             settling.as_millis().max(1) as u64,
         ]);
-        self.command(deadline, Access::Write, command)
-            .await
-            .map(drop)
+        let enlisted = self.command(deadline, Access::Write, command).await?;
+        let was_there = enlisted.as_u64() == Some(1);
+        self.commands.add(if was_there { 3 } else { 4 });
+        Ok(())
+    }
+
+    async fn restate(
+        &self,
+        deadline: Deadline,
+        id: &str,
+        standing: &Standing,
+    ) -> Result<bool, Fault> {
+        let (key, line) = (self.keys.instance(id), standing.to_line());
+        let command = json!(["SET", key, line, "EX", LISTED.as_secs(), "XX"]);
+        let set = self.command(deadline, Access::Write, command).await?;
+        Ok(!set.is_null())
     }
 
     async fn members(&self, deadline: Deadline) -> Result<List, Fault> {
         let command = json!(["EVAL", MEMBERS, 2, self.keys.fleet, self.keys.settling]);
         let answer = self.command(deadline, Access::Read, command).await?;
+        self.commands.add(2);
         let mut members = texts(&answer)?.into_iter().flatten();
         let settling = members.next().ok_or(Fault::Malformed {
             expected: "a list of instances",
@@ -373,9 +394,12 @@ impl Register for Upstash {
         command.push(json!(self.keys.fleet));
         command.extend(ids.iter().map(|id| json!(self.keys.instance(id))));
         command.extend(ids.iter().map(|id| json!(id)));
-        self.command(deadline, Access::Write, json!(command))
-            .await
-            .map(drop)
+        let struck = self
+            .command(deadline, Access::Write, json!(command))
+            .await?;
+        self.commands
+            .add(ids.len() as u64 + struck.as_u64().unwrap_or(0));
+        Ok(())
     }
 
     async fn leave(&self, deadline: Deadline, id: &str) -> Result<(), Fault> {
