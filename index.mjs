@@ -2,7 +2,7 @@
 // names.
 import { createRequire } from 'node:module'
 
-const addon = createRequire(import.meta.url)('./index.js')
+const addon = createRequire(import.meta.url)('./index.cjs')
 
 export default addon
 export const {

@@ -1,0 +1,7 @@
+// The package for CommonJS, and what `index.mjs` reads: the generated loader, with an error that says what to do. The one of
+// the loader blames a bug of npm, whatever happened.
+try {
+  module.exports = require('./index.js')
+} catch (error) {
+  throw require('./load-failure.cjs').loadFailure(error)
+}
