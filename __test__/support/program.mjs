@@ -6,23 +6,17 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
  * @param {string} source the program
- * @param {{ type?: 'module' | 'commonjs', environment?: Record<string, string>, flags?: string[], timeoutMs?: number, node?: string }} [options]
- *   `flags`: those of Node; `node`: the path of another one than this
+ * @param {{ type?: 'module' | 'commonjs', environment?: Record<string, string>, flags?: string[], timeoutMs?: number }} [options]
+ *   `flags`: those of Node
  * @returns {Promise<{ status: number | null, signal: string | null, stdout: string, stderr: string, ms: number }>}
  */
 export function runProgram(
   source,
-  {
-    type = 'module',
-    environment = {},
-    flags = [],
-    timeoutMs = 30_000,
-    node = process.execPath,
-  } = {},
+  { type = 'module', environment = {}, flags = [], timeoutMs = 30_000 } = {},
 ) {
   const { PATH, HOME } = process.env
   const begun = performance.now()
-  const child = spawn(node, [...flags, `--input-type=${type}`, '--eval', source], {
+  const child = spawn(process.execPath, [...flags, `--input-type=${type}`, '--eval', source], {
     cwd: root,
     env: { PATH, HOME, ...environment },
     timeout: timeoutMs,
