@@ -33,6 +33,6 @@ for (const version of NODE_VERSIONS) {
   })
 }
 
-test.serial('it works where nothing is installed but Node', async (t) => {
+test.serial('it needs no redis-server', async (t) => {
   t.regex(await smoke(process.execPath, {}), /^The addon works: /)
 })
