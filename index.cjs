@@ -1,5 +1,5 @@
-// The package for CommonJS, and what `index.mjs` reads: the generated loader, with an error that says what to do. The one of
-// the loader blames a bug of npm, whatever happened.
+// The package for CommonJS: the generated loader, with an error that says what to do. The one of the loader blames a bug of npm,
+// whatever happened.
 try {
   module.exports = require('./index.js')
 } catch (error) {

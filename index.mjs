@@ -2,7 +2,17 @@
 // names.
 import { createRequire } from 'node:module'
 
-const addon = createRequire(import.meta.url)('./index.cjs')
+const require = createRequire(import.meta.url)
+const addon = loaded()
+
+// As `index.cjs` does, whose reading would cost the start a little too.
+function loaded() {
+  try {
+    return require('./index.js')
+  } catch (error) {
+    throw require('./load-failure.cjs').loadFailure(error)
+  }
+}
 
 export default addon
 export const {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { runCommand } from './command.mjs'
 import { setUp } from './setup.mjs'
 import { wrongDependencies } from './check/dependencies.mjs'
+import { unfitRelease } from './check/release.mjs'
 import { untrueWords } from './check/words.mjs'
 
 /** Made by a build and committed, so that they can be read without one. */
@@ -32,6 +33,8 @@ console.log('> words')
 failed.push(...untrueWords())
 console.log('> dependencies')
 failed.push(...wrongDependencies())
+console.log('> release')
+failed.push(...unfitRelease())
 const built = generated()
 GENERATED.forEach((file, index) => {
   if (built[index] !== committed[index])

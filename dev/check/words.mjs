@@ -23,7 +23,18 @@ const DOCUMENTS = [
   'fuzz/README.md',
 ]
 /** What a path in a document begins with. */
-const FOLDERS = ['src', 'dev', 'docs', 'tests', '__test__', 'examples', 'bench', 'fuzz', '.ci']
+const FOLDERS = [
+  'src',
+  'dev',
+  'docs',
+  'tests',
+  '__test__',
+  'examples',
+  'bench',
+  'fuzz',
+  '.ci',
+  '.github',
+]
 
 /** @returns {string[]} what is not so, one line each */
 export function untrueWords() {
