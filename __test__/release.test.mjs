@@ -32,10 +32,13 @@ const PLATFORMS = [
 const here = basename(builtAddon()).slice(NAME.length + 1, -'.node'.length)
 const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'))
 
+const folders = []
+test.after.always(() => folders.forEach((folder) => rmSync(folder, { recursive: true })))
+
 /** A copy of what is released, with the built addon standing in for each platform's. */
-function lay(t, platforms = PLATFORMS) {
+function lay(platforms = PLATFORMS) {
   const folder = mkdtempSync(join(tmpdir(), 'grove-release-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  folders.push(folder)
   const { files } = json(root, 'package.json')
   for (const file of [...files, 'package.json', 'README.md', 'LICENSE', 'dev']) {
     if (file.includes('*')) continue
@@ -67,8 +70,10 @@ function pack(folder) {
   return { file: join(folder, filename), packed: files.map(({ path }) => path) }
 }
 
+const release = lay()
+
 test('a release has a package for each platform, and names them', (t) => {
-  const { folder, status, output } = lay(t)
+  const { folder, status, output } = release
   t.is(status, 0, output)
   const { version, optionalDependencies, devDependencies, ...rest } = json(folder, 'package.json')
   t.deepEqual(
@@ -90,7 +95,7 @@ test('a release has a package for each platform, and names them', (t) => {
 })
 
 test('a released package loads the addon of its platform package', (t) => {
-  const { folder, status, output } = lay(t)
+  const { folder, status, output } = release
   t.is(status, 0, output)
   const { file, packed } = pack(folder)
   t.deepEqual(
@@ -115,7 +120,7 @@ test('a released package loads the addon of its platform package', (t) => {
 })
 
 test('a release without one of its platforms is refused', (t) => {
-  const { status, output } = lay(t, PLATFORMS.slice(1))
+  const { status, output } = lay(PLATFORMS.slice(1))
   t.not(status, 0)
   t.regex(output, /darwin-arm64/)
 })
