@@ -41,6 +41,12 @@ function ofOverride() {
 /** A file was there, and the system did not take it. */
 function ofRefusal(message, { glibc }) {
   const [what] = message.split('\n')
+  if (what.includes('addons is disabled')) {
+    return [
+      what,
+      'Start Node with --allow-addons where it has --permission, and without --no-addons.',
+    ]
+  }
   const needed = message.match(/version `GLIBC_([\d.]+)' not found/)?.[1]
   if (!needed) {
     return [

@@ -34,7 +34,7 @@ function install(t, { addon, manifest = {} } = {}) {
 }
 
 /** Loads it in a process of its own, and gives what it threw. */
-function loadIn(folder, { program = REQUIRE, before = '', environment = {} } = {}) {
+function loadIn(folder, { program = REQUIRE, before = '', environment = {}, flags = [] } = {}) {
   const preload = join(folder, 'before.cjs')
   writeFileSync(preload, before)
   const caught = `
@@ -48,7 +48,7 @@ function loadIn(folder, { program = REQUIRE, before = '', environment = {} } = {
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
-      ['--require', preload, '--input-type=commonjs', '--eval', caught],
+      [...flags, '--require', preload, '--input-type=commonjs', '--eval', caught],
       { cwd: folder, env: { PATH, ...environment }, timeout: 30_000 },
       (error, stdout, stderr) => (error ? reject(error) : resolve(JSON.parse(stdout || stderr))),
     )
@@ -123,6 +123,14 @@ onLinux('a file that the system refuses is told with its reason', async (t) => {
   t.is(code, 'ADDON_UNAVAILABLE')
   t.regex(message, /: \S+\.node: (file too short|invalid ELF header)/)
   t.regex(message, /copied from another machine/)
+})
+
+test('a Node that may load no addon is told how it may', async (t) => {
+  const folder = install(t, { addon: readFileSync(builtAddon()) })
+  const { message } = await loadIn(folder, { flags: ['--no-addons'] })
+  t.regex(message, /loading addons is disabled/)
+  t.regex(message, /--allow-addons where it has --permission, and without --no-addons/)
+  t.notRegex(message, /Rust/)
 })
 
 onLinux('a variable that names the wrong file is named', async (t) => {
