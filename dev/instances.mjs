@@ -1,6 +1,7 @@
-// Instances of the Express example: real processes on free ports.
+// Instances of the Express example, or of another server with its routes: real processes on free ports.
 
 import { spawn } from 'node:child_process'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -18,11 +19,12 @@ const STOP_WITHIN_MS = 10_000
  * @param {Record<string, string>} options.environment their whole environment, beside PATH, HOST and PORT
  * @param {number} [options.count]
  * @param {(name: string, line: string) => void} [options.onLine] told each line that an instance prints
+ * @param {string} [options.program] the server, run in its folder; default: the example
  * @returns {Promise<Instance[]>} named instance-1, instance-2, …
  */
-export async function startInstances({ environment, count = 3, onLine }) {
+export async function startInstances({ environment, count = 3, onLine, program }) {
   const names = Array.from({ length: count }, (_, index) => `instance-${index + 1}`)
-  const starting = names.map((name) => startInstance({ name, environment, onLine }))
+  const starting = names.map((name) => startInstance({ name, environment, onLine, program }))
   const settled = await Promise.allSettled(starting)
   const failure = settled.find(({ status }) => status === 'rejected')
   if (!failure) return settled.map(({ value }) => value)
@@ -37,8 +39,9 @@ export async function startInstances({ environment, count = 3, onLine }) {
  * @returns {Promise<Instance>} the error of a failed start carries what the process printed, unless
  *   `onLine` was told it
  */
-export async function startInstance({ name = 'instance', environment, onLine }) {
-  const child = spawn(process.execPath, ['--import', LEASH, SERVER], {
+export async function startInstance({ name = 'instance', environment, onLine, program = SERVER }) {
+  const child = spawn(process.execPath, ['--import', LEASH, program], {
+    cwd: dirname(program),
     env: { PATH: process.env.PATH ?? '', ...environment, HOST: '127.0.0.1', PORT: '0' },
     stdio: ['pipe', 'pipe', 'pipe'],
     // A group of its own: Ctrl-C in a terminal goes to the parent, which then decides the order of stopping.

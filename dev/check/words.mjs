@@ -18,6 +18,7 @@ const DOCUMENTS = [
   'docs/ROBUSTNESS.md',
   'docs/SECURITY.md',
   'docs/DEPENDENCIES.md',
+  'docs/MIGRATION.md',
   'CHANGELOG.md',
   'examples/express/README.md',
   'fuzz/README.md',
