@@ -1,0 +1,165 @@
+// The code that the documents print, run: what a reader copies works.
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+import { assemblePromptContent } from 'grove-shared-cache'
+
+import { snippetsOf } from '../dev/snippets.mjs'
+import { runProgram } from './support/program.mjs'
+import { wrongShell } from './support/shell-snippets.mjs'
+import { PROMPT, withStore } from './support/store.mjs'
+
+const store = withStore(test)
+const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+
+const README = 'README.md'
+const MIGRATION = 'docs/MIGRATION.md'
+const SECURITY = 'docs/SECURITY.md'
+const DOCUMENTS = [README, MIGRATION, SECURITY, 'examples/express/README.md', 'fuzz/README.md']
+
+/**
+ * How each snippet is tested: the document, the heading above it, its language ('' for none), and the way. Snippets of one heading and
+ * language are taken in their order. Those in `sh` need no line here: each is read by a shell, and what it names must be there.
+ */
+const WAYS = [
+  [README, 'Use', 'js', runs({ after: theRoutesOfUse(), prints: servesThePrompt })],
+  [README, 'Use', '', isWhatIsAssembled],
+  [
+    README,
+    'Small JSON values',
+    'js',
+    runs({
+      after: `
+        await cache.set('lenses', { active: ['story'] }, 60)
+        const there = await cache.get('lenses')
+        console.log(JSON.stringify([there, await cache.del('lenses'), await cache.get('lenses')]))`,
+      prints: (t, last) => t.deepEqual(last, [{ active: ['story'] }, true, null]),
+    }),
+  ],
+  [MIGRATION, '1. Import', 'diff', isTestedIn('migration.test.mjs')],
+  [MIGRATION, '1. Import', 'diff', isTestedIn('migration.test.mjs')],
+  [
+    MIGRATION,
+    '1. Import',
+    'js',
+    runs({
+      type: 'commonjs',
+      after: `
+        configure({ fallbackPrompt: 'of a constant' })
+        Promise.all([fetchActiveSystemPrompt(), invalidateSystemPrompt(), debugSystemPrompt()]).then(
+          ([{ content }, { shared }, { fullContent }]) =>
+            console.log(JSON.stringify([content, shared, fullContent])),
+        )`,
+      prints: (t, last) => t.deepEqual(last, [PROMPT, true, PROMPT]),
+    }),
+  ],
+  [MIGRATION, '2. Delete the cache', 'diff', isTestedIn('migration.test.mjs')],
+  [MIGRATION, '2. Delete the cache', 'diff', isTestedIn('migration.test.mjs')],
+  [MIGRATION, '3. Await the invalidation', 'diff', isTestedIn('migration.test.mjs')],
+  [MIGRATION, '4. Await the debug route', 'diff', isTestedIn('migration.test.mjs')],
+  [MIGRATION, '5. Copy what is written to', 'diff', isTestedIn('migration.test.mjs')],
+  [MIGRATION, 'What the admin can be told', 'diff', isTestedIn('migration.test.mjs')],
+  [SECURITY, 'A Redis token for these keys only', '', isTestedIn('least-privilege.test.mjs')],
+  [SECURITY, 'A Supabase key for one table only', 'sql', isTestedIn('least-privilege.test.mjs')],
+]
+
+const ways = new Map()
+for (const [document, heading, language, way] of WAYS) {
+  const place = placeOf(document, { heading, language })
+  ways.set(place, [...(ways.get(place) ?? []), way])
+}
+
+for (const document of DOCUMENTS) {
+  for (const snippet of snippetsOf(read(document))) {
+    const place = placeOf(document, snippet)
+    const way = snippet.language === 'sh' ? isReadByAShell : ways.get(place)?.shift()
+    test.serial(`${place}, line ${snippet.line}`, (t) => {
+      if (!way) return t.fail('nothing tests it: say how, in WAYS of __test__/readme.test.mjs')
+      return way(t, snippet.text, document)
+    })
+  }
+}
+
+test('there is a snippet for each line of the table', (t) => {
+  const left = [...ways].filter(([, waiting]) => waiting.length > 0).map(([place]) => place)
+  t.deepEqual(left, [])
+})
+
+test('what a shell would not find is found', (t) => {
+  for (const [text, message] of [
+    ['echo "open', /the shell cannot read it/],
+    ['npm run nothing', /no npm script nothing/],
+    ['npm install left-pad', /left-pad is neither/],
+    ['npm install express@3', /express@3 is neither/],
+    ['npm install ./grove-shared-cache-9.9.9.tgz', /9\.9\.9\.tgz is neither/],
+    ['cd x && npx nothing --at-all', /npx finds no nothing/],
+    ['node dev/nothing.mjs', /there is no dev\/nothing.mjs/],
+    ['UPSTASH_URL=x', /the variable UPSTASH_URL/],
+    ['gcloud run services update S \\\n  --update-env-vars REDIS_URL=', /the variable REDIS_URL/],
+    ['frobnicate', /the command frobnicate/],
+  ]) {
+    const wrong = wrongShell(text, README)
+    t.is(wrong.length, 1, text)
+    t.regex(wrong[0], message)
+  }
+})
+
+/** By which a table line and a snippet find each other. */
+function placeOf(document, { heading, language }) {
+  return `${document}, ${heading}${language && `, ${language}`}`
+}
+
+function isReadByAShell(t, text, document) {
+  t.deepEqual(wrongShell(text, document), [])
+}
+
+/** The fields' names in angle brackets are their texts. */
+function isWhatIsAssembled(t, text) {
+  const fields = [...text.matchAll(/<(\w+)>/g)].map(([, name]) => [name, `<${name}>`])
+  t.is(fields.length, 5)
+  t.is(text, assemblePromptContent(Object.fromEntries(fields)))
+}
+
+/** Another test reads it from the document. */
+function isTestedIn(file) {
+  return (t, text, document) =>
+    t.true(read(`__test__/${file}`).includes(document), `${file} does not read ${document}`)
+}
+
+/**
+ * The snippet runs in a process of its own, over a real store.
+ *
+ * @param {{ type?: 'module' | 'commonjs', before?: string, after?: string,
+ *   prints: (t: import('ava').ExecutionContext, last: unknown) => void }} program `before`, `after`: stand-ins for what the snippet
+ *   names and does not define, and what is asked of what it defines; the last line that is printed is JSON
+ */
+function runs({ type = 'module', before = '', after = '', prints }) {
+  return async (t, text) => {
+    const { environment } = store
+    const program = [before, text, after].join('\n')
+    const { status, stdout, stderr } = await runProgram(program, { type, environment })
+    t.is(status, 0, stderr)
+    prints(t, JSON.parse(stdout.trim().split('\n').at(-1)))
+  }
+}
+
+function theRoutesOfUse() {
+  return `
+    function startChat(system) {
+      return { system }
+    }
+    const server = app.listen(0, '127.0.0.1')
+    await new Promise((listening) => server.once('listening', listening))
+    const ask = async (method, path) =>
+      (await fetch('http://127.0.0.1:' + server.address().port + path, { method })).json()
+    const chat = await ask('POST', '/api/chat/init')
+    const receipt = await ask('POST', '/api/cache/invalidate')
+    console.log(JSON.stringify({ chat, receipt, debug: await ask('GET', '/api/debug/system-prompt') }))
+    server.close()
+    server.closeAllConnections()`
+}
+
+function servesThePrompt(t, { chat, receipt, debug }) {
+  t.deepEqual(chat, { system: PROMPT })
+  t.true(receipt.shared)
+  t.is(debug.fullContent, PROMPT)
+}
