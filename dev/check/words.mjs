@@ -1,5 +1,6 @@
 // Whether what the documents say is still so: options, errors, versions, paths and commands.
 import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
 import { pictureOf as benchPicture } from '../../bench/picture.mjs'
 import { readmePart as benchPart } from '../../bench/readme.mjs'
@@ -7,7 +8,10 @@ import { readmePart as loadPart } from '../load/readme.mjs'
 import { documentPart as soakPart } from '../soak/document.mjs'
 import { documentPart as matrixPart } from '../matrix/document.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
+import { wrongMetrics } from './metrics.mjs'
+import { wrongOptions } from './options.mjs'
 import { compareNames, tableUnder } from './tables.mjs'
+import { membersOf } from './types.mjs'
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url))
@@ -40,8 +44,14 @@ const FOLDERS = [
 /** @returns {string[]} what is not so, one line each */
 export function untrueWords() {
   return [
-    ...options(),
+    ...wrongOptions({
+      readme: read('README.md'),
+      types: read('index.d.ts'),
+      config: read('src/core/config.rs'),
+    }),
     ...errorCodes(),
+    ...faultClasses(),
+    ...wrongMetrics(read('README.md'), exposition()),
     ...failureModes(),
     ...versions(),
     ...generatedPart(benchPart, 'bench/results.json'),
@@ -54,41 +64,6 @@ export function untrueWords() {
   ]
 }
 
-/** The README's table of options says the same as the types: names, variables, defaults. */
-function options() {
-  const [, fields] = read('index.d.ts').match(/export interface CacheOptions \{\n(.*?)\n\}/s)
-  const typed = new Map()
-  for (const [, comment, name] of fields.matchAll(/\/\*\*(.*?)\*\/\s+(\w+)\?:/gs)) {
-    const text = comment.replace(/\s*\n\s*\*\s*/g, ' ')
-    typed.set(name, {
-      variable: text.match(/Environment: `(\w+)`/)?.[1],
-      value: text.match(/Default: `?([^`.]+)`?\./)?.[1],
-    })
-  }
-  const rows = [...tableUnder(read('README.md'), '## Options')].map(
-    ([option, variable, value]) => ({
-      name: option.replaceAll('`', ''),
-      variable: variable.match(/`(\w+)`/)?.[1],
-      value: value.replaceAll('`', ''),
-    }),
-  )
-  const wrong = compareNames(
-    'README options',
-    rows.map(({ name }) => name),
-    [...typed.keys()],
-  )
-  for (const { name, variable, value } of rows) {
-    const type = typed.get(name)
-    if (!type) continue
-    if (variable !== type.variable)
-      wrong.push(`README options: ${name} has the variable ${type.variable}`)
-    if (/^[\w:-]+$/.test(type.value ?? '') && value !== type.value) {
-      wrong.push(`README options: ${name} has the default ${type.value}`)
-    }
-  }
-  return wrong
-}
-
 /** The README's table of errors has each code that there is, and no other. */
 function errorCodes() {
   const codes = [...read('src/core/error.rs').matchAll(/ErrorCode::\w+ => "([A-Z_]+)"/g)].map(
@@ -98,6 +73,27 @@ function errorCodes() {
     code.replaceAll('`', ''),
   )
   return compareNames('README errors', rows, codes)
+}
+
+/** The types name the words that a fault of Redis is put in; a file's has one more. */
+function faultClasses() {
+  const classes = [
+    ...read('src/core/error.rs').matchAll(/Fault::\w+(?: \{ \.\. \})? => "([a-z-]+)"/g),
+  ]
+  const [, said] = membersOf(read('index.d.ts'), 'RedisStatus').get('error').split('in one word: ')
+  return compareNames(
+    'index.d.ts, RedisStatus.error',
+    [...said.matchAll(/`([\w-]+)`/g)].map(([, name]) => name),
+    classes.map(([, name]) => name).filter((name) => name !== 'unreadable'),
+  )
+}
+
+/** What a cache that has asked for nothing yet gives. */
+function exposition() {
+  // Only now: where this is imported, the addon may not be built yet.
+  const { SystemPromptCache } = createRequire(import.meta.url)('grove-shared-cache')
+  const cache = new SystemPromptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
+  return cache.metrics?.() ?? ''
 }
 
 /** Each test that the table of failure modes names is in the file that it names after it. */

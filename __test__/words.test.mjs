@@ -1,0 +1,209 @@
+// Whether `npm run check` finds the untrue words that it looks for, and whether the types name what the calls give.
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+import { SystemPromptCache } from 'grove-shared-cache'
+
+import { wrongMetrics } from '../dev/check/metrics.mjs'
+import { wrongOptions } from '../dev/check/options.mjs'
+import { membersOf } from '../dev/check/types.mjs'
+import { optionsOn, withStore } from './support/store.mjs'
+
+const store = withStore(test)
+const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+const TEXTS = {
+  readme: read('README.md'),
+  types: read('index.d.ts'),
+  config: read('src/core/config.rs'),
+}
+
+test('the options of the README are those of the types, with the defaults of the code', (t) => {
+  t.deepEqual(wrongOptions(TEXTS), [])
+})
+
+const UNTRUE = [
+  ['an option without a row', 'readme', /^\| `push` .*\n/m, '', /push is missing/],
+  [
+    'a row without an option',
+    'readme',
+    '| `push` ',
+    '| `pull` ',
+    /push is missing[^]*there is no pull/,
+  ],
+  [
+    'another variable',
+    'readme',
+    '`SUPABASE_URL`  ',
+    '`SUPABASE_HOST` ',
+    /supabaseUrl has the variable SUPABASE_URL/,
+  ],
+  [
+    'another default in the table',
+    'readme',
+    /(`ttlSeconds` +\| – +\| )`300`/,
+    '$1`60` ',
+    /ttlSeconds has the default 300/,
+  ],
+  [
+    'another truth value in the table',
+    'readme',
+    /(`push` +\| – +\| )`true`/,
+    '$1`false`',
+    /push has the default true/,
+  ],
+  [
+    'no default in the table',
+    'readme',
+    /(`keyPrefix` +\| – +\| )`grove:system-prompt`/,
+    '$1–',
+    /keyPrefix has the default/,
+  ],
+  [
+    'another default in words',
+    'readme',
+    'nothing is signed',
+    'all is signed',
+    /signingKey has the default nothing is signed/,
+  ],
+  [
+    'another default in the code',
+    'config',
+    'DEFAULT_TTL_SECONDS: f64 = 300.0',
+    'DEFAULT_TTL_SECONDS: f64 = 60.0',
+    /ttlSeconds/,
+  ],
+  [
+    'another truth value in the code',
+    'config',
+    'self.push.unwrap_or(true)',
+    'self.push.unwrap_or(false)',
+    /push has the default false/,
+  ],
+  [
+    'a default that the code does not show',
+    'config',
+    'self.push.unwrap_or(true)',
+    'push(self)',
+    /push is missing/,
+  ],
+  [
+    'another default in the types',
+    'types',
+    'Default: `info`',
+    'Default: `warn`',
+    /logLevel has the default/,
+  ],
+  ['an option without a type', 'types', '  push?: boolean\n', '', /there is no push/],
+]
+for (const [situation, text, from, to, message] of UNTRUE) {
+  test(`${situation} is found`, (t) => {
+    const changed = TEXTS[text].replace(from, to)
+    t.not(changed, TEXTS[text], 'nothing was changed')
+    t.regex(wrongOptions({ ...TEXTS, [text]: changed }).join('\n'), message)
+  })
+}
+
+const TABLE = `
+## Metrics
+
+| metric              | type    | what it is        |
+| ------------------- | ------- | ----------------- |
+| \`grove_reads_total\` | counter | reads that began  |
+| \`grove_connected\`   | gauge   | whether it is \\| 1 |
+`
+const EXPOSITION = `# HELP grove_reads_total Reads that began.
+# TYPE grove_reads_total counter
+grove_reads_total{tier="memory"} 3
+grove_reads_total{tier="redis"} 1
+# HELP grove_connected Whether the stream is open.
+# TYPE grove_connected gauge
+grove_connected 1
+`
+
+test('a table of metrics that says what metrics() gives is in order', (t) => {
+  t.deepEqual(wrongMetrics(TABLE, EXPOSITION), [])
+  t.deepEqual(wrongMetrics('# A package\n', ''), [], 'neither a table nor metrics')
+})
+
+for (const [situation, table, exposition, message] of [
+  [
+    'a metric without a row',
+    TABLE.replace(/^.*grove_connected.*\n/m, ''),
+    EXPOSITION,
+    /grove_connected is missing/,
+  ],
+  ['a row without a metric', TABLE, '', /there is no grove_reads_total/],
+  [
+    'another type in the table',
+    TABLE.replace('gauge', 'counter'),
+    EXPOSITION,
+    /has the type gauge/,
+  ],
+  [
+    'a metric without HELP',
+    TABLE,
+    EXPOSITION.replace(/^# HELP.*\n/, ''),
+    /HELP lines of metrics\(\): grove_reads_total/,
+  ],
+  [
+    'a value without TYPE',
+    TABLE,
+    `${EXPOSITION}grove_other 1\n`,
+    /TYPE lines of metrics\(\): grove_other/,
+  ],
+  [
+    'a type that is none',
+    TABLE.replace('gauge', 'gouge'),
+    EXPOSITION.replace('gauge', 'gouge'),
+    /has the type gouge/,
+  ],
+]) {
+  test(`${situation} is found`, (t) => {
+    t.regex(wrongMetrics(table, exposition).join('\n'), message)
+  })
+}
+
+test('what the calls give has the members that the types name, and no other', async (t) => {
+  const cache = new SystemPromptCache(optionsOn(store))
+  t.teardown(() => cache.close())
+  const debug = await cache.debugSystemPrompt()
+  for (const [name, given] of [
+    ['SystemPromptConfig', await cache.fetchActiveSystemPromptConfig()],
+    ['InvalidationReceipt', await cache.invalidateSystemPrompt()],
+    ['CacheStats', cache.stats()],
+    ['SystemPromptDebug', debug],
+    ['RedisStatus', debug.redis],
+  ]) {
+    const named = [...membersOf(TEXTS.types, name).keys()]
+    t.deepEqual(Object.keys(given).toSorted(), named.toSorted(), name)
+  }
+})
+
+test('the members of an interface are read with those of its parents', (t) => {
+  const types = `
+export interface A {
+  /** Of A. */
+  a: number
+}
+
+/** Of the interface. */
+export interface B extends A {
+  /**
+   * Of B,
+   * in two lines.
+   */
+  b?: { c: string }
+  d: () => void
+}
+export type C = A & B
+`
+  t.deepEqual(
+    [...membersOf(types, 'B')],
+    [
+      ['a', 'Of A.'],
+      ['b', 'Of B, in two lines.'],
+      ['d', ''],
+    ],
+  )
+  t.deepEqual([...membersOf(types, 'C').keys()], ['a', 'b', 'd'])
+  t.throws(() => membersOf(types, 'D'), { message: /no interface D/ })
+})
