@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { SystemPromptCache } from 'grove-shared-cache'
 
+import { deadLinks } from '../dev/check/links.mjs'
 import { wrongMetrics } from '../dev/check/metrics.mjs'
 import { wrongOptions } from '../dev/check/options.mjs'
 import { membersOf } from '../dev/check/types.mjs'
@@ -161,6 +162,23 @@ for (const [situation, table, exposition, message] of [
     t.regex(wrongMetrics(table, exposition).join('\n'), message)
   })
 }
+
+test('a link to a file or a heading that is not there is found', (t) => {
+  const documents = {
+    'README.md':
+      '# A `b`, c\n[1](#a-b-c) [2](docs/X.md#two--words) [3](docs/Y.md) [4](#gone) [5](https://x.io/#gone)',
+    'docs/X.md':
+      '## Two – words\n```sh\n# no heading\n```\n[6](../README.md#gone) [7](#no-heading)',
+  }
+  const files = { exists: (path) => path in documents, read: (path) => documents[path] }
+  const dead = Object.keys(documents).flatMap((path) => deadLinks(path, files))
+  t.deepEqual(dead, [
+    'README.md: there is no docs/Y.md',
+    'README.md: there is no #gone',
+    'docs/X.md: there is no ../README.md#gone',
+    'docs/X.md: there is no #no-heading',
+  ])
+})
 
 test('what the calls give has the members that the types name, and no other', async (t) => {
   const cache = new SystemPromptCache(optionsOn(store))

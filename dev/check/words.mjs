@@ -8,6 +8,7 @@ import { readmePart as loadPart } from '../load/readme.mjs'
 import { documentPart as soakPart } from '../soak/document.mjs'
 import { documentPart as matrixPart } from '../matrix/document.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
+import { deadLinks } from './links.mjs'
 import { wrongMetrics } from './metrics.mjs'
 import { wrongOptions } from './options.mjs'
 import { compareNames, tableUnder } from './tables.mjs'
@@ -61,6 +62,7 @@ export function untrueWords() {
     ...generatedPart(matrixPart, 'dev/matrix/results.json', 'docs/ROBUSTNESS.md'),
     ...generatedPicture(benchPicture, 'bench/results.json', 'bench/bench.svg'),
     ...DOCUMENTS.flatMap(pathsAndCommands),
+    ...DOCUMENTS.flatMap((document) => deadLinks(document, { exists, read })),
   ]
 }
 
