@@ -287,7 +287,9 @@ test('the edits leave nothing of the old cache, and no edit is left out', (t) =>
   const diffs = snippets.filter(({ language }) => language === 'diff')
   for (const { mark } of diffs) t.true(['', ...KINDS, PROOF].includes(mark), mark)
   for (const kind of KINDS) {
-    t.notRegex(migrated(kind), /systemPromptCache|CACHE_TTL|assemble|invalidateSystemPromptCache/)
+    const program = migrated(kind, { marks: [PROOF] })
+    t.notRegex(program, /systemPromptCache|CACHE_TTL|assemble|invalidateSystemPromptCache/)
+    t.true(program.includes(`wait: 'all'`))
   }
 })
 
