@@ -8,6 +8,32 @@ export interface CacheStats extends CacheCounters, CacheState {}
 export interface SystemPromptDebug extends DebuggedPrompt, CacheState {}
 
 /**
+ * What `code` of an error of this package may be: `CONFIG_INVALID` (an option), `ARGUMENT_INVALID` (an argument of a call),
+ * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package).
+ */
+export type CacheErrorCode = 'CONFIG_INVALID' | 'ARGUMENT_INVALID' | 'STORE_UNAVAILABLE' | 'CLOSED' | 'INTERNAL'
+
+/**
+ * What the calls of this package throw and reject with: an `Error` with these properties, not a class of its own. In a `catch`:
+ * `const { code, retryable } = error as CacheError`.
+ *
+ * | code                | when                                                             | what to do                                             |
+ * | ------------------- | ---------------------------------------------------------------- | ------------------------------------------------------ |
+ * | `CONFIG_INVALID`    | an option is wrong; the message names it, its value and the rule | mend the call                                          |
+ * | `ARGUMENT_INVALID`  | an argument of a call is wrong                                   | mend the call                                          |
+ * | `STORE_UNAVAILABLE` | Redis did not take an invalidation, or `cache.get / set / del`   | as the message says; `retryable` tells whether it helps |
+ * | `CLOSED`            | a call after `close()`                                           | `configure()` again, or make a new `SystemPromptCache` |
+ * | `INTERNAL`          | the call met a mistake in this package                           | report it; the process and the cache go on             |
+ */
+export interface CacheError extends Error {
+  code: CacheErrorCode
+  /** Whether the same call may succeed later without a change to the program, its options or the store. */
+  retryable: boolean
+  /** What was behind it, where something was; its `code` is one word, as in `RedisStatus.error`. */
+  cause?: Error & { code: string }
+}
+
+/**
  * Which binding artifact the generated loader actually loaded: `'native'` for
  * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
  * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
@@ -104,25 +130,32 @@ export interface CacheOptions {
    * cache off. Environment: `UPSTASH_REDIS_REST_URL`. Default: no shared cache.
    */
   upstashUrl?: string | undefined
-  /** Token of the Upstash Redis REST endpoint. Environment: `UPSTASH_REDIS_REST_TOKEN`. */
+  /**
+   * Token of the Upstash Redis REST endpoint. A URL without it switches the shared cache off, with one warning; an empty one counts as
+   * missing. Environment: `UPSTASH_REDIS_REST_TOKEN`.
+   */
   upstashToken?: string | undefined
-  /** URL of the Supabase project, the source of truth. Environment: `SUPABASE_URL`. */
+  /**
+   * URL of the Supabase project, the source of truth. `https`, or `http` on a loopback address. Environment: `SUPABASE_URL`.
+   * Default: no Supabase; then `promptFile`, `legacySource` and the fallback prompt are left.
+   */
   supabaseUrl?: string | undefined
-  /** Service role (secret) key of the Supabase project. Environment: `SUPABASE_SERVICE_ROLE_KEY`. */
+  /** Service role (secret) key of the Supabase project; needed with its URL. Environment: `SUPABASE_SERVICE_ROLE_KEY`. */
   supabaseKey?: string | undefined
   /**
-   * The prompt that is served when no tier has one. Never stored. Environment: `FALLBACK_SYSTEM_PROMPT`.
+   * The prompt that is served when no tier has one; not empty. Never stored. Environment: `FALLBACK_SYSTEM_PROMPT`.
    * Default: a one-line prompt of this package.
    */
   fallbackPrompt?: string | undefined
   /**
-   * Path of a file with one row as JSON (`{ id, title, updated_at, payload }`): the source where Supabase is not
-   * configured. Environment: `SYSTEM_PROMPT_FILE`.
+   * Path of a file with one row as JSON (`{ id, title, updated_at, payload }`), from the working directory: the source where
+   * Supabase is not configured. Environment: `SYSTEM_PROMPT_FILE`. Default: none.
    */
   promptFile?: string | undefined
   /**
    * Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either.
-   * Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and never stored.
+   * Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and
+   * never stored. Default: none.
    */
   legacySource?: (() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>) | undefined
   /**
@@ -137,23 +170,30 @@ export interface CacheOptions {
    */
   signingKey?: string | undefined
   /**
-   * A second key whose signatures are accepted, for the time in which the key is changed.
-   * Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`.
+   * A second key of at least 32 characters whose signatures are accepted, for the time in which the key is changed.
+   * Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`. Default: none.
    */
   secondSigningKey?: string | undefined
   /**
    * Seconds until a stored prompt expires, 1 to 31536000: how long a change made without an invalidation may stay unseen.
-   * Default: 300.
+   * 0 is refused: no prompt is kept for ever. Default: 300.
    */
   ttlSeconds?: number | undefined
   /**
    * Milliseconds, 0 to 3600000: the bound of the guarantee. A prompt is served from memory for this long after it was
-   * asked for; an instance that no push reached may serve the old one for as long. 0: every read asks. Default: 1000.
+   * asked for; an instance that no push reached may serve the old one for as long. 0: every read asks, which
+   * costs a command each. Default: 1000.
    */
   maxStalenessMs?: number | undefined
-  /** Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000. Default: 500. */
+  /**
+   * Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000: 0, "wait for ever", is refused.
+   * Default: 500.
+   */
   redisTimeoutMs?: number | undefined
-  /** Milliseconds that a read gives the source and `legacySource` together, 1 to 3600000. Default: 2000. */
+  /**
+   * Milliseconds that a read gives the source and `legacySource` together, 1 to 3600000: 0, "wait for ever", is
+   * refused. Default: 2000.
+   */
   sourceTimeoutMs?: number | undefined
   /**
    * Whether to hear of the invalidations of other instances at once, over a stream from the store. Without it they are
@@ -162,7 +202,7 @@ export interface CacheOptions {
   push?: boolean | undefined
   /** The least level that is logged. `debug` has a line for each read. Default: `info`. */
   logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined
-  /** Receives each log line instead of the console. What it throws is ignored. */
+  /** Receives each log line instead of the console, for your logger or tracer. What it throws is ignored. Default: the console. */
   onLog?: ((line: { level: 'debug' | 'info' | 'warn' | 'error'; message: string }) => void) | undefined
 }
 
@@ -205,7 +245,7 @@ export declare function configure(options: CacheOptions): void
 export interface DebuggedPrompt {
   /** As in `SystemPromptConfig`. */
   source: string
-  /** ISO 8601, in UTC. */
+  /** ISO 8601, in UTC; `SystemPromptConfig.fetchedAt` is the same in milliseconds. */
   fetchedAt: string
   responseMode: string
   closingBehavior: string
@@ -214,7 +254,7 @@ export interface DebuggedPrompt {
   useNavigationBlocks: boolean
   /** As `String.length` counts. */
   contentLength: number
-  /** The first 500 characters and an ellipsis. */
+  /** The first 500 characters, and three dots whether or not there are more. */
   contentPreview: string
   fullContent: string
   version: string | null
@@ -419,7 +459,7 @@ export interface SystemPromptConfig {
   useNavigationBlocks: boolean
   /** Where the prompt was loaded from first: `supabase`, `file`, `legacy` (or the name that `legacySource` gave), `fallback`. */
   source: string
-  /** When it was loaded from there, in milliseconds since 1970. */
+  /** When it was loaded from there, in milliseconds since 1970; `SystemPromptDebug.fetchedAt` is the same in ISO 8601. */
   fetchedAt: number
   /** The row's `updated_at`; null for a prompt that came from no row. */
   version: string | null

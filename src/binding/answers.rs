@@ -50,7 +50,7 @@ pub struct SystemPromptConfig {
     pub use_navigation_blocks: bool,
     /// Where the prompt was loaded from first: `supabase`, `file`, `legacy` (or the name that `legacySource` gave), `fallback`.
     pub source: String,
-    /// When it was loaded from there, in milliseconds since 1970.
+    /// When it was loaded from there, in milliseconds since 1970; `SystemPromptDebug.fetchedAt` is the same in ISO 8601.
     pub fetched_at: f64,
     /// The row's `updated_at`; null for a prompt that came from no row.
     #[napi(ts_type = "string | null")]
@@ -267,7 +267,7 @@ pub struct CacheCounters {
 pub struct DebuggedPrompt {
     /// As in `SystemPromptConfig`.
     pub source: String,
-    /// ISO 8601, in UTC.
+    /// ISO 8601, in UTC; `SystemPromptConfig.fetchedAt` is the same in milliseconds.
     pub fetched_at: String,
     pub response_mode: String,
     pub closing_behavior: String,
@@ -276,7 +276,7 @@ pub struct DebuggedPrompt {
     pub use_navigation_blocks: bool,
     /// As `String.length` counts.
     pub content_length: f64,
-    /// The first 500 characters and an ellipsis.
+    /// The first 500 characters, and three dots whether or not there are more.
     pub content_preview: String,
     pub full_content: String,
     #[napi(ts_type = "string | null")]

@@ -6,3 +6,29 @@ export interface CacheStats extends CacheCounters, CacheState {}
 
 /** What `debugSystemPrompt()` gives: everything that `GET /api/debug/system-prompt` shows. */
 export interface SystemPromptDebug extends DebuggedPrompt, CacheState {}
+
+/**
+ * What `code` of an error of this package may be: `CONFIG_INVALID` (an option), `ARGUMENT_INVALID` (an argument of a call),
+ * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package).
+ */
+export type CacheErrorCode = 'CONFIG_INVALID' | 'ARGUMENT_INVALID' | 'STORE_UNAVAILABLE' | 'CLOSED' | 'INTERNAL'
+
+/**
+ * What the calls of this package throw and reject with: an `Error` with these properties, not a class of its own. In a `catch`:
+ * `const { code, retryable } = error as CacheError`.
+ *
+ * | code                | when                                                             | what to do                                             |
+ * | ------------------- | ---------------------------------------------------------------- | ------------------------------------------------------ |
+ * | `CONFIG_INVALID`    | an option is wrong; the message names it, its value and the rule | mend the call                                          |
+ * | `ARGUMENT_INVALID`  | an argument of a call is wrong                                   | mend the call                                          |
+ * | `STORE_UNAVAILABLE` | Redis did not take an invalidation, or `cache.get / set / del`   | as the message says; `retryable` tells whether it helps |
+ * | `CLOSED`            | a call after `close()`                                           | `configure()` again, or make a new `SystemPromptCache` |
+ * | `INTERNAL`          | the call met a mistake in this package                           | report it; the process and the cache go on             |
+ */
+export interface CacheError extends Error {
+  code: CacheErrorCode
+  /** Whether the same call may succeed later without a change to the program, its options or the store. */
+  retryable: boolean
+  /** What was behind it, where something was; its `code` is one word, as in `RedisStatus.error`. */
+  cause?: Error & { code: string }
+}

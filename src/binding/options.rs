@@ -22,25 +22,28 @@ pub struct CacheOptions<'env> {
     /// cache off. Environment: `UPSTASH_REDIS_REST_URL`. Default: no shared cache.
     #[napi(ts_type = "string | undefined")]
     pub upstash_url: Option<String>,
-    /// Token of the Upstash Redis REST endpoint. Environment: `UPSTASH_REDIS_REST_TOKEN`.
+    /// Token of the Upstash Redis REST endpoint. A URL without it switches the shared cache off, with one warning; an empty one counts as
+    /// missing. Environment: `UPSTASH_REDIS_REST_TOKEN`.
     #[napi(ts_type = "string | undefined")]
     pub upstash_token: Option<String>,
-    /// URL of the Supabase project, the source of truth. Environment: `SUPABASE_URL`.
+    /// URL of the Supabase project, the source of truth. `https`, or `http` on a loopback address. Environment: `SUPABASE_URL`.
+    /// Default: no Supabase; then `promptFile`, `legacySource` and the fallback prompt are left.
     #[napi(ts_type = "string | undefined")]
     pub supabase_url: Option<String>,
-    /// Service role (secret) key of the Supabase project. Environment: `SUPABASE_SERVICE_ROLE_KEY`.
+    /// Service role (secret) key of the Supabase project; needed with its URL. Environment: `SUPABASE_SERVICE_ROLE_KEY`.
     #[napi(ts_type = "string | undefined")]
     pub supabase_key: Option<String>,
-    /// The prompt that is served when no tier has one. Never stored. Environment: `FALLBACK_SYSTEM_PROMPT`.
+    /// The prompt that is served when no tier has one; not empty. Never stored. Environment: `FALLBACK_SYSTEM_PROMPT`.
     /// Default: a one-line prompt of this package.
     #[napi(ts_type = "string | undefined")]
     pub fallback_prompt: Option<String>,
-    /// Path of a file with one row as JSON (`{ id, title, updated_at, payload }`): the source where Supabase is not
-    /// configured. Environment: `SYSTEM_PROMPT_FILE`.
+    /// Path of a file with one row as JSON (`{ id, title, updated_at, payload }`), from the working directory: the source where
+    /// Supabase is not configured. Environment: `SYSTEM_PROMPT_FILE`. Default: none.
     #[napi(ts_type = "string | undefined")]
     pub prompt_file: Option<String>,
     /// Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either.
-    /// Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and never stored.
+    /// Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and
+    /// never stored. Default: none.
     #[napi(
         ts_type = "(() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>) | undefined"
     )]
@@ -54,22 +57,25 @@ pub struct CacheOptions<'env> {
     /// Environment: `SYSTEM_PROMPT_SIGNING_KEY`. Default: nothing is signed.
     #[napi(ts_type = "string | undefined")]
     pub signing_key: Option<String>,
-    /// A second key whose signatures are accepted, for the time in which the key is changed.
-    /// Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`.
+    /// A second key of at least 32 characters whose signatures are accepted, for the time in which the key is changed.
+    /// Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`. Default: none.
     #[napi(ts_type = "string | undefined")]
     pub second_signing_key: Option<String>,
     /// Seconds until a stored prompt expires, 1 to 31536000: how long a change made without an invalidation may stay unseen.
-    /// Default: 300.
+    /// 0 is refused: no prompt is kept for ever. Default: 300.
     #[napi(ts_type = "number | undefined")]
     pub ttl_seconds: Option<f64>,
     /// Milliseconds, 0 to 3600000: the bound of the guarantee. A prompt is served from memory for this long after it was
-    /// asked for; an instance that no push reached may serve the old one for as long. 0: every read asks. Default: 1000.
+    /// asked for; an instance that no push reached may serve the old one for as long. 0: every read asks, which
+    /// costs a command each. Default: 1000.
     #[napi(ts_type = "number | undefined")]
     pub max_staleness_ms: Option<f64>,
-    /// Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000. Default: 500.
+    /// Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000: 0, "wait for ever", is refused.
+    /// Default: 500.
     #[napi(ts_type = "number | undefined")]
     pub redis_timeout_ms: Option<f64>,
-    /// Milliseconds that a read gives the source and `legacySource` together, 1 to 3600000. Default: 2000.
+    /// Milliseconds that a read gives the source and `legacySource` together, 1 to 3600000: 0, "wait for ever", is
+    /// refused. Default: 2000.
     #[napi(ts_type = "number | undefined")]
     pub source_timeout_ms: Option<f64>,
     /// Whether to hear of the invalidations of other instances at once, over a stream from the store. Without it they are
@@ -79,7 +85,7 @@ pub struct CacheOptions<'env> {
     /// The least level that is logged. `debug` has a line for each read. Default: `info`.
     #[napi(ts_type = "'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined")]
     pub log_level: Option<Unknown<'env>>,
-    /// Receives each log line instead of the console. What it throws is ignored.
+    /// Receives each log line instead of the console, for your logger or tracer. What it throws is ignored. Default: the console.
     #[napi(
         ts_type = "((line: { level: 'debug' | 'info' | 'warn' | 'error'; message: string }) => void) | undefined"
     )]

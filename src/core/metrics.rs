@@ -7,7 +7,7 @@ use crate::core::histogram::{BOUNDS_MS, Histogram};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// A metric with its samples: what stands between the braces besides the cache, and the value.
+/// The text as far as it is written. A sample is what stands between the braces besides the cache, and the value.
 struct Page<'a> {
     text: String,
     cache: &'a str,
@@ -23,13 +23,12 @@ impl Page<'_> {
         );
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: Option<u64>) {
-        let sample = value.map(|value| ("", value));
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
         self.family(
             &format!("grove_cache_{name}"),
             "gauge",
             help,
-            sample.as_slice(),
+            &[("", value)],
         );
     }
 
@@ -149,11 +148,7 @@ impl Cache {
             Phase::HalfOpen => 1,
             Phase::Open => 2,
         };
-        page.gauge(
-            "breaker_state",
-            "0: closed, 1: half open, 2: open.",
-            Some(state),
-        );
+        page.gauge("breaker_state", "0: closed, 1: half open, 2: open.", state);
         page.counter(
             "invalidations",
             "Invalidations made here: gone through, or not taken by Redis.",
@@ -165,7 +160,7 @@ impl Cache {
         page.gauge(
             "invalidation_pending",
             "1 while an invalidation made here did not reach Redis yet.",
-            Some(self.invalidation_pending().into()),
+            self.invalidation_pending().into(),
         );
         page.counter(
             "publishes_failed",
@@ -185,13 +180,13 @@ impl Cache {
         page.gauge(
             "push_connected",
             "1 while the push stream is open.",
-            Some(self.push_connected().into()),
+            self.push_connected().into(),
         );
         let generation = self.near().generation;
         page.gauge(
             "generation",
-            "The generation of the prompt in memory; absent without one.",
-            generation.map(|generation| generation.number()),
+            "The generation of the prompt in memory; 0 without one.",
+            generation.map_or(0, |generation| generation.number()),
         );
         page.histogram(
             "store_latency",
