@@ -191,7 +191,10 @@ fn slow_receipt(fact: &Event, bound: u64) -> Option<Violation> {
         return None;
     };
     let in_time = at - begun <= bound + frozen + 5;
-    (!in_time || proof.after.is_none()).then(|| Violation {
+    if in_time && proof.after.is_some() {
+        return None;
+    }
+    Some(Violation {
         property: "receipt",
         read: Read {
             begun: *begun,
