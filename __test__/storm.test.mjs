@@ -18,7 +18,7 @@ const EDITS = [
   { version: 1, fromMs: 0, committedMs: 10 },
   { version: 2, fromMs: 990, committedMs: 1000 },
 ]
-const INVALIDATION = { instance: 0, version: 2, calledMs: 1000, resolvedMs: 1100 }
+const INVALIDATION = { instance: 0, version: 2, calledMs: 1000, resolvedMs: 1100, provenMs: null }
 
 /** A history of one instance or more: each a list of `[began, ended, version, tier]`. */
 function history(instances, { pauses = [], pending = [], ...rest } = {}) {
@@ -45,7 +45,17 @@ function history(instances, { pauses = [], pending = [], ...rest } = {}) {
   }
 }
 
-const PROPERTIES = ['bound', 'monotonic', 'told', 'standIn', 'hung', 'unknown', 'failed']
+const PROPERTIES = [
+  'bound',
+  'monotonic',
+  'told',
+  'proven',
+  'unproven',
+  'standIn',
+  'hung',
+  'unknown',
+  'failed',
+]
 
 /** The counts that are not zero. */
 function violations(made) {
@@ -92,6 +102,15 @@ test('bound: an invalidation promises what the database held when it was called'
 test('told: an old read on the instance of the admin is caught at once, on others it has a second', (t) => {
   t.deepEqual(violations(history([[[1100.001, 1101, 1]], ELSEWHERE])), { told: 1 })
   t.deepEqual(violations(history([[[1099, 1200, 1]], [[1101, 1102, 1]]])), {})
+})
+
+test('proven: an old read anywhere is caught at once after a receipt of all', (t) => {
+  const invalidations = [{ ...INVALIDATION, provenMs: 1100 }]
+  const old = [ELSEWHERE, [[1100.001, 1101, 1]]]
+  t.deepEqual(violations(history(old, { invalidations })), { proven: 1 })
+  t.deepEqual(violations(history([ELSEWHERE, [[1100, 1101, 1]]], { invalidations })), {})
+  const unproven = [{ ...INVALIDATION, provenMs: Infinity }]
+  t.deepEqual(violations(history(old, { invalidations: unproven })), { unproven: 1 })
 })
 
 test('monotonic: a step back is caught where the newer read had ended before', (t) => {

@@ -3,6 +3,7 @@
 // Each property is decided read by read, without sampling or summing up:
 //   bound      the earliest promise of a newer version came more than `boundMs` before the read began: one comparison
 //              with `supersededAt`, which is the minimum over all promises
+//   proven     the same, with the receipts of all instances, and no time to lose
 //   told       the same, with the promises given on this very instance, and no time to lose
 //   monotonic  among all reads that had ended before this one began, none gave a newer version: records are in order of
 //              their endings, so these are a prefix, found by halving, and its maximum is at hand
@@ -19,12 +20,16 @@ const EXAMPLES_KEPT = 5
 /** @param {import('./history.mjs').History} history */
 export function checkHistory(history) {
   const everywhere = supersededAt(history)
+  const proven = supersededAt(history, ({ provenMs }) => Number.isFinite(provenMs ?? Infinity))
   const found = {
     reads: 0,
     tiers: {},
     bound: 0,
     monotonic: 0,
     told: 0,
+    proven: 0,
+    unproven: history.invalidations.filter(({ provenMs }) => provenMs === Infinity).length,
+    receipts: history.invalidations.filter(({ provenMs }) => provenMs !== null).length,
     standIn: 0,
     hung: 0,
     unknown: 0,
@@ -36,12 +41,12 @@ export function checkHistory(history) {
   }
   history.instances.forEach((instance, index) => {
     const here = supersededAt(history, (invalidation) => invalidation.instance === index)
-    checkInstance({ history, instance, index, everywhere, here, found })
+    checkInstance({ history, instance, index, everywhere, proven, here, found })
   })
   return found
 }
 
-function checkInstance({ history, instance, index, everywhere, here, found }) {
+function checkInstance({ history, instance, index, everywhere, proven, here, found }) {
   const { records, pauses, pending } = instance
   const { boundMs, hungMs } = history.limits
   const count = records.length / FIELDS
@@ -78,6 +83,7 @@ function checkInstance({ history, instance, index, everywhere, here, found }) {
       if (staleMs > 0) found.stale += 1
       found.oldestMs = Math.max(found.oldestMs, staleMs)
       if (staleMs > boundMs) violate('bound', read)
+      if (beganMs > proven[version]) violate('proven', read)
       if (beganMs > here[version]) violate('told', read)
       if (newest[endedBefore(records, position, beganMs)] > version) violate('monotonic', read)
       newest[position + 1] = Math.max(newest[position], version)
@@ -130,6 +136,8 @@ export function brokenPromises(found) {
     bound: 'reads older than promised',
     monotonic: 'reads that went back in time',
     told: 'reads older than what their own instance had invalidated',
+    proven: 'reads that a receipt had ruled out',
+    unproven: 'receipts that proved nothing',
     standIn: 'reads of a stand-in while the source had the prompt',
     hung: 'reads that hung',
     unknown: 'reads of a prompt that nobody made',

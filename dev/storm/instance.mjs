@@ -14,6 +14,8 @@ const READS_IN_A_ROW = 6
 const REST_MS = 1
 const TELL_EVERY_MS = 250
 const LAST_READS_WITHIN_MS = 10_000
+/** Every so manieth invalidation waits for the receipt of all instances. */
+const PROVES_EVERY = 3
 
 const prompts = new PromptReader()
 /** When each reader's read under way began; null between reads. */
@@ -22,6 +24,7 @@ let cache
 let journal
 let stopping = false
 let reading = []
+let invalidations = 0
 
 async function readForEver(reader) {
   while (!stopping) {
@@ -58,11 +61,18 @@ serveParent({
 
   async invalidate() {
     const calledMs = nowMs()
+    invalidations += 1
+    const proves = cache.invalidateEverywhere && invalidations % PROVES_EVERY === 0
     try {
-      await cache.invalidate()
-      return { calledMs, resolvedMs: nowMs() }
+      if (!proves) {
+        await cache.invalidate()
+        return { calledMs, resolvedMs: nowMs(), provenMs: null }
+      }
+      const proven = await cache.invalidateEverywhere()
+      const resolvedMs = nowMs()
+      return { calledMs, resolvedMs, provenMs: proven ? resolvedMs : Infinity }
     } catch (error) {
-      return { calledMs, resolvedMs: null, error: error.code ?? error.message }
+      return { calledMs, resolvedMs: null, provenMs: null, error: error.code ?? error.message }
     }
   },
 

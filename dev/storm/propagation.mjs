@@ -12,7 +12,8 @@ const STAND_INS = ['stale', 'fallback', 'unknown', 'failed']
 /**
  * @param {import('./history.mjs').History} history
  * @returns {{ calm: Times, faults: Times, rejected: number }} an edit is of the `faults` if there was one between its
- *   beginning and the end of the bound; those whose invalidation rejected are only counted
+ *   beginning and the end of the bound; those whose invalidation rejected are only counted, and those that
+ *   waited for the receipt of all instances left out
  *
  * @typedef {{ edits: number, lastOldMs: Quantiles, firstNewMs: Quantiles }} Times
  * @typedef {{ p50: number | null, p99: number | null, max: number | null }} Quantiles
@@ -22,11 +23,13 @@ export function propagationOf(history) {
   const times = { calm: [], faults: [] }
   let rejected = 0
   for (const invalidation of history.invalidations) {
-    const { calledMs, resolvedMs } = invalidation
+    const { calledMs, resolvedMs, provenMs } = invalidation
     if (resolvedMs === null) {
       rejected += 1
       continue
     }
+    // By then the prompt is everywhere: nothing is left to be measured.
+    if (provenMs !== null) continue
     const version = promisedBy(invalidation, history.edits)
     const lastOld = Math.max(...ends.map(({ lastBegan }) => lastBegan[version - 1]))
     const firstNew = Math.max(...ends.map(({ firstEnded }) => firstEnded[version]))

@@ -61,6 +61,10 @@ const READS = [
   ['the oldest, after the invalidation', ({ found }) => inMs(found.oldestMs)],
   ['**reads that went back in time**', ({ found }) => grouped(found.monotonic)],
   ['old reads on the very instance that had invalidated', ({ found }) => grouped(found.told)],
+  [
+    'reads that a receipt of all instances had ruled out (receipts)',
+    ({ found }) => (found.receipts ? `${grouped(found.proven)} (${found.receipts})` : '-'),
+  ],
   ['reads that hung (more than 2.75 s)', ({ found }) => grouped(found.hung)],
 ]
 
