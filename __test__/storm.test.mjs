@@ -18,7 +18,7 @@ const EDITS = [
   { version: 1, fromMs: 0, committedMs: 10 },
   { version: 2, fromMs: 990, committedMs: 1000 },
 ]
-const INVALIDATION = { instance: 0, version: 2, calledMs: 1000, resolvedMs: 1100, provenMs: null }
+const INVALIDATION = { instance: 0, version: 2, calledMs: 1000, resolvedMs: 1100, receipt: null }
 
 /** A history of one instance or more: each a list of `[began, ended, version, tier]`. */
 function history(instances, { pauses = [], pending = [], ...rest } = {}) {
@@ -105,11 +105,11 @@ test('told: an old read on the instance of the admin is caught at once, on other
 })
 
 test('proven: an old read anywhere is caught at once after a receipt of all', (t) => {
-  const invalidations = [{ ...INVALIDATION, provenMs: 1100 }]
+  const invalidations = [{ ...INVALIDATION, receipt: 'proven' }]
   const old = [ELSEWHERE, [[1100.001, 1101, 1]]]
   t.deepEqual(violations(history(old, { invalidations })), { proven: 1 })
   t.deepEqual(violations(history([ELSEWHERE, [[1100, 1101, 1]]], { invalidations })), {})
-  const unproven = [{ ...INVALIDATION, provenMs: Infinity }]
+  const unproven = [{ ...INVALIDATION, receipt: 'unproven' }]
   t.deepEqual(violations(history(old, { invalidations: unproven })), { unproven: 1 })
 })
 

@@ -20,7 +20,7 @@ const EXAMPLES_KEPT = 5
 /** @param {import('./history.mjs').History} history */
 export function checkHistory(history) {
   const everywhere = supersededAt(history)
-  const proven = supersededAt(history, ({ provenMs }) => Number.isFinite(provenMs ?? Infinity))
+  const proven = supersededAt(history, ({ receipt }) => receipt === 'proven')
   const found = {
     reads: 0,
     tiers: {},
@@ -28,8 +28,8 @@ export function checkHistory(history) {
     monotonic: 0,
     told: 0,
     proven: 0,
-    unproven: history.invalidations.filter(({ provenMs }) => provenMs === Infinity).length,
-    receipts: history.invalidations.filter(({ provenMs }) => provenMs !== null).length,
+    unproven: history.invalidations.filter(({ receipt }) => receipt === 'unproven').length,
+    receipts: history.invalidations.filter(({ receipt }) => receipt === 'proven').length,
     standIn: 0,
     hung: 0,
     unknown: 0,

@@ -12,9 +12,10 @@
  * @property {Span[]} sourceOutages
  * @property {{ boundMs: number, hungMs: number }} limits
  *
- * @typedef {{ instance: number, version: number, calledMs: number, resolvedMs: number | null, provenMs: number | null }}
- *   Invalidation `version`: the edit it was made for; `resolvedMs` is null if it rejected; `provenMs`: when a receipt said that no
- *   instance serves anything older, null where none was waited for, Infinity where it could not be proven
+ * @typedef {{ instance: number, version: number, calledMs: number, resolvedMs: number | null,
+ *   receipt: "proven" | "unproven" | null }}
+ *   Invalidation `version`: the edit it was made for; `resolvedMs` is null if it rejected; `receipt`: whether it said that no
+ *   instance serves anything older, null where it was not waited for
  * @typedef {{ fromMs: number, toMs: number }} Span
  */
 

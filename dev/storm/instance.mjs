@@ -11,11 +11,8 @@ import { FALLBACK, PromptReader } from './prompt.mjs'
 
 /** Reads of one reader before it lets the machine's other processes run. */
 const READS_IN_A_ROW = 6
-const REST_MS = 1
 const TELL_EVERY_MS = 250
 const LAST_READS_WITHIN_MS = 10_000
-/** Every so manieth invalidation waits for the receipt of all instances. */
-const PROVES_EVERY = 3
 
 const prompts = new PromptReader()
 /** When each reader's read under way began; null between reads. */
@@ -25,6 +22,7 @@ let journal
 let stopping = false
 let reading = []
 let invalidations = 0
+let [restMs, provesEvery] = [1, 1]
 
 async function readForEver(reader) {
   while (!stopping) {
@@ -37,7 +35,7 @@ async function readForEver(reader) {
       underWay[reader] = null
       await nextTurn()
     }
-    await wait(REST_MS)
+    await wait(restMs)
   }
 }
 
@@ -50,7 +48,13 @@ function meaningOf(answer, reader) {
 }
 
 serveParent({
-  async start({ program, path, readers, ...options }) {
+  /**
+   * `rests`: milliseconds between some reads of a reader and the next; `proves`: every so manieth invalidation waits for the
+   * receipt of all instances
+   */
+  async start({ program, path, readers, rests = 1, proves = 3, ...options }) {
+    restMs = rests
+    provesEvery = proves
     cache = program === 'document' ? openDocument(options) : openOurs(options)
     journal = new Journal(path)
     // Modules, connections and the store's copy are there before the clock starts.
@@ -62,17 +66,17 @@ serveParent({
   async invalidate() {
     const calledMs = nowMs()
     invalidations += 1
-    const proves = cache.invalidateEverywhere && invalidations % PROVES_EVERY === 0
+    const proves = cache.invalidateEverywhere && invalidations % provesEvery === 0
     try {
       if (!proves) {
         await cache.invalidate()
-        return { calledMs, resolvedMs: nowMs(), provenMs: null }
+        return { calledMs, resolvedMs: nowMs(), receipt: null }
       }
-      const proven = await cache.invalidateEverywhere()
-      const resolvedMs = nowMs()
-      return { calledMs, resolvedMs, provenMs: proven ? resolvedMs : Infinity }
+      const { provenAfterMs, instances } = await cache.invalidateEverywhere()
+      const receipt = provenAfterMs === null ? 'unproven' : 'proven'
+      return { calledMs, resolvedMs: nowMs(), receipt, instances }
     } catch (error) {
-      return { calledMs, resolvedMs: null, provenMs: null, error: error.code ?? error.message }
+      return { calledMs, resolvedMs: null, receipt: null, error: error.code ?? error.message }
     }
   },
 

@@ -12,11 +12,7 @@ export function openOurs({ environment, keyPrefix, push }) {
   return {
     read: () => cache.fetchActiveSystemPromptConfig(),
     invalidate: () => cache.invalidateSystemPrompt(),
-    /** @returns {Promise<boolean>} whether no instance serves the old prompt any more */
-    async invalidateEverywhere() {
-      const { provenAfterMs } = await cache.invalidateSystemPrompt({ wait: 'all' })
-      return provenAfterMs !== null
-    },
+    invalidateEverywhere: () => cache.invalidateSystemPrompt({ wait: 'all' }),
     close: () => cache.close(),
   }
 }

@@ -23,13 +23,13 @@ export function propagationOf(history) {
   const times = { calm: [], faults: [] }
   let rejected = 0
   for (const invalidation of history.invalidations) {
-    const { calledMs, resolvedMs, provenMs } = invalidation
+    const { calledMs, resolvedMs, receipt } = invalidation
     if (resolvedMs === null) {
       rejected += 1
       continue
     }
     // By then the prompt is everywhere: nothing is left to be measured.
-    if (provenMs !== null) continue
+    if (receipt !== null) continue
     const version = promisedBy(invalidation, history.edits)
     const lastOld = Math.max(...ends.map(({ lastBegan }) => lastBegan[version - 1]))
     const firstNew = Math.max(...ends.map(({ firstEnded }) => firstEnded[version]))

@@ -91,7 +91,10 @@ async function storm({ stack, environment, column, ...options }, directory, inst
       const began = await stack.ask('beginOutage', outage)
       await at(toMs)
       const ended = await stack.ask('endOutage')
-      if (thaw) pauses[frozen].push(thaw())
+      if (thaw) {
+        const { fromMs, toMs } = thaw()
+        pauses[frozen].push({ fromMs, toMs })
+      }
       outages.push({ outage, fromMs: began, toMs: ended })
     }
   })()
