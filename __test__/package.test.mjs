@@ -30,7 +30,10 @@ const NEEDED = [
   'LICENSE',
   'CHANGELOG.md',
   'package.json',
+  'cli/main.mjs',
 ]
+/** The command line. */
+const COMMANDS = /^cli\/.+\.mjs$/
 /** What the README and the documents show or send a reader to. */
 const READING = /^(docs\/[A-Z]+\.md|docs\/storm\/storm\.svg|bench\/bench\.svg|examples\/.+)$/
 /** As npm would be run by hand, but for what it would ask its registry. */
@@ -66,7 +69,9 @@ function pack(folder) {
 
 test('a package has one addon, what loads it, its documents and nothing else', (t) => {
   for (const needed of NEEDED) t.true(packed.includes(needed), needed)
-  const rest = packed.filter((path) => !NEEDED.includes(path) && !READING.test(path))
+  const rest = packed.filter(
+    (path) => !NEEDED.includes(path) && !READING.test(path) && !COMMANDS.test(path),
+  )
   t.is(rest.length, 1, `nothing else: ${rest}`)
   t.regex(rest[0], /^grove-shared-cache\.[\w-]+\.node$/)
 })
@@ -164,6 +169,19 @@ test('an installed package is imported too', (t) => {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   t.is(output.trim().split('\n').at(-1), 'imported')
+
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const command = (...words) =>
+    spawnSync('npx', ['grove-shared-cache', ...words], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...QUIET, PATH, HOME },
+      shell: process.platform === 'win32',
+    })
+  t.is(command('--version').stdout.trim(), version)
+  const { status, stdout } = command('doctor')
+  t.is(status, 1)
+  t.regex(stdout, /^fail variables {2}UPSTASH_REDIS_REST_URL .* is not set/m)
 })
 
 /** The repository as far as packing looks at it. */

@@ -49,7 +49,7 @@ export async function configuration(findings, keyPrefix) {
   if (store) sayNoStore(findings, store)
   if (supabase) sayNoSupabase(findings, supabase, promptFile)
   if (!unsigned && !store && (!supabase || promptFile)) {
-    const set = Object.keys(MENDED_BY).filter(given)
+    const set = [...Object.keys(MENDED_BY), 'SYSTEM_PROMPT_FILE'].filter(given)
     findings.ok('variables', set.join(', '))
   }
   sayFallback(findings)

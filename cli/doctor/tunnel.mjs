@@ -15,11 +15,8 @@ export function proxyFor({ hostname }) {
   const text = either('HTTPS_PROXY') || either('ALL_PROXY')
   if (!text || exempt(hostname.replace(/^\[|\]$/g, ''), either('NO_PROXY') ?? '')) return null
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new Trouble(
-      'proxy',
-      'HTTPS_PROXY is no proxy that can be used: it must be an http:// URL',
-    )
+  // The addon leaves out what is no proxy by HTTP, too.
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return null
   return new URL(url)
 }
 

@@ -31,6 +31,7 @@ const DOCUMENTS = [
 /** What a path in a document begins with. */
 const FOLDERS = [
   'src',
+  'cli',
   'dev',
   'docs',
   'tests',

@@ -16,10 +16,14 @@ export async function subscribe({ store, channels, pattern, request, response, s
   // Messages that arrive between the subscription and its confirmation wait, so that the order on the wire is right.
   const early = []
   let send = (frame) => early.push(frame)
-  const unsubscribe = await store.subscribe({
+  const subscription = store.subscribe({
     channels,
     pattern,
     onMessage: (matched, channel, payload) => send(frameOf(matched, channel, payload)),
+  })
+  const unsubscribe = await subscription.catch((error) => {
+    // Redis's own answer, as that of a token that may not subscribe here.
+    throw error.name === 'ReplyError' ? new Refusal(400, error.message) : error
   })
   if (response.destroyed) return unsubscribe()
 

@@ -1,0 +1,487 @@
+// What `doctor` says of a broken store: the first cause alone, and how to mend it.
+import { randomUUID } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import test from 'ava'
+import { SystemPromptCache } from 'grove-shared-cache'
+import { serve } from '../../dev/loopback.mjs'
+import { QUOTA_BODY } from '../../dev/upstash/errors.mjs'
+import { startUpstash } from '../../dev/upstash/server.mjs'
+import { until } from '../../dev/until.mjs'
+import { hasNoSecret, runCommand, wrongBy } from '../support/command-line.mjs'
+import { connectProxy } from '../support/connect-proxy.mjs'
+import { optionsOn, withStore } from '../support/store.mjs'
+import { AUTHORITY, tlsFront } from '../support/tls-front.mjs'
+
+const store = withStore(test)
+const SIGNING_KEY = 'canary-of-a-signing-key-0123456789'
+/** What the bridge asks of Redis for itself, to count what would be billed. */
+const OF_THE_BRIDGE = ['+command', '+info', '+multi', '+exec']
+
+/** A bridge of the test's own, with the environment of a server that uses it. */
+async function bridge(t, redis = store.store) {
+  const upstash = await startUpstash({ redis })
+  t.teardown(() => upstash.stop())
+  const environment = {
+    ...store.environment,
+    UPSTASH_REDIS_REST_URL: upstash.url,
+    UPSTASH_REDIS_REST_TOKEN: upstash.token,
+  }
+  return { upstash, environment }
+}
+
+/** A bridge whose token has these rights. */
+async function bridgeWithRights(t, ...rules) {
+  const name = `user-${randomUUID()}`
+  const owner = store.store.connect()
+  t.teardown(() => owner.disconnect())
+  await owner.call('ACL', 'SETUSER', name, 'reset', 'on', '>secret', ...rules, ...OF_THE_BRIDGE)
+  const connect = (options) =>
+    store.store.connect({ ...options, username: name, password: 'secret', enableReadyCheck: false })
+  return bridge(t, { ...store.store, connect })
+}
+
+/** Keys that a server has filled. */
+async function filled(t, own = {}) {
+  const options = optionsOn(store, own)
+  const cache = new SystemPromptCache(options)
+  await cache.fetchActiveSystemPrompt()
+  const redis = store.store.connect()
+  t.teardown(() => redis.disconnect())
+  const { keyPrefix: prefix } = options
+  await until(() => redis.exists(`${prefix}:active`), 'the fill')
+  await cache.close()
+  return { prefix, redis, words: ['--key-prefix', prefix] }
+}
+
+/** One finding of this kind, and no other. */
+function isAll(t, wrong, level, check, message) {
+  t.is(wrong.length, 1, JSON.stringify(wrong))
+  t.like(wrong[0], { level, check })
+  t.regex(wrong[0].message, message)
+}
+
+test('a whole set-up has nothing wrong, filled or not, and leaves nothing behind', async (t) => {
+  const { environment } = await bridge(t)
+  const { prefix, redis, words } = await filled(t)
+  t.deepEqual(await wrongBy(t, environment, words), [])
+  const empty = `test:${randomUUID()}`
+  t.deepEqual(await wrongBy(t, environment, ['--prefix', empty]), [])
+  t.deepEqual(await redis.keys(`${empty}*`), [])
+  t.deepEqual(await redis.keys(`${prefix}:doctor*`), [])
+})
+
+test('lines are for people: a level, what was looked at, and what was found', async (t) => {
+  const { environment } = await bridge(t)
+  const { status, stdout } = await runCommand(['doctor'], {
+    ...environment,
+    UPSTASH_REDIS_REST_TOKEN: 'canary-of-a-token',
+  })
+  t.is(status, 1)
+  for (const line of stdout.trimEnd().split('\n')) t.regex(line, /^(ok {2}|warn|fail) \w+ +\S/)
+  t.regex(stdout, /^fail redis +the token is not accepted/m)
+  t.false(stdout.includes('canary'))
+})
+
+test('the URL is missing while the token is there', async (t) => {
+  const { UPSTASH_REDIS_REST_URL: _, ...environment } = store.environment
+  isAll(
+    t,
+    await wrongBy(t, environment),
+    'fail',
+    'variables',
+    /^UPSTASH_REDIS_REST_URL \(upstashUrl\) is not set: copy the REST URL/,
+  )
+})
+
+test('the URL is empty: switched off is no mistake', async (t) => {
+  const environment = { ...store.environment, UPSTASH_REDIS_REST_URL: '' }
+  isAll(t, await wrongBy(t, environment), 'warn', 'variables', /is empty: .* switched off/)
+})
+
+test('the token is missing, or has quotes around it', async (t) => {
+  const { UPSTASH_REDIS_REST_TOKEN: token, ...environment } = store.environment
+  isAll(
+    t,
+    await wrongBy(t, environment),
+    'fail',
+    'variables',
+    /but UPSTASH_REDIS_REST_TOKEN \(upstashToken\) is not: copy the REST token/,
+  )
+  const quoted = { ...environment, UPSTASH_REDIS_REST_TOKEN: `"${token}"` }
+  isAll(
+    t,
+    await wrongBy(t, quoted),
+    'fail',
+    'variables',
+    /^UPSTASH_REDIS_REST_TOKEN .*quotes around it: copy/,
+  )
+})
+
+test('the token is wrong', async (t) => {
+  const environment = { ...store.environment, UPSTASH_REDIS_REST_TOKEN: 'canary-of-a-token' }
+  isAll(
+    t,
+    await wrongBy(t, environment),
+    'fail',
+    'redis',
+    /^the token is not accepted \(status 401\): copy UPSTASH_REDIS_REST_TOKEN/,
+  )
+})
+
+test('the URL is http, of Redis itself, of an unknown host, or of a port that is shut', async (t) => {
+  const { url, stop } = await serve(() => {})
+  await stop()
+  for (const [wrong, check, message] of [
+    ['http://example.com', 'variables', /must begin with https:\/\//],
+    ['redis://default:canary@example.com:6379', 'variables', /must not hold a user name/],
+    ['rediss://example.com:6379', 'variables', /must begin with https:\/\//],
+    ['https://no-such-database.invalid', 'redis', /^the host no-such-database.invalid is unknown/],
+    [url, 'redis', /^no connection to 127.0.0.1 \(ECONNREFUSED\)/],
+  ]) {
+    const environment = { ...store.environment, UPSTASH_REDIS_REST_URL: wrong }
+    const [found, ...others] = await wrongBy(t, environment)
+    t.deepEqual(others, [], wrong)
+    t.like(found, { level: 'fail', check }, wrong)
+    t.regex(found.message, message)
+    t.regex(found.message, /UPSTASH_REDIS_REST_URL/)
+    t.false(found.message.includes('canary'))
+  }
+})
+
+test('the URL is of something else', async (t) => {
+  const { environment, upstash } = await bridge(t)
+  const page = { kind: 'garbage', body: '<html>canary</html>', contentType: 'text/html' }
+  for (const [fault, message] of [
+    [
+      page,
+      /^what answers is no Upstash REST API \(status 200, text\/html\).*UPSTASH_REDIS_REST_URL/,
+    ],
+    [{ ...page, kind: 'status', code: 404 }, /^what answers is no Upstash REST API \(status 404/],
+    [
+      { kind: 'wrongJson' },
+      /^what answers is no Upstash REST API \(status 200, application\/json\)/,
+    ],
+    [
+      { kind: 'redirect', location: 'https://example.com/canary' },
+      /^answers with a redirect \(status 302\)/,
+    ],
+    [{ kind: 'status', code: 503 }, /^answers with status 503/],
+  ]) {
+    upstash.faults.set(fault)
+    isAll(t, await wrongBy(t, environment), 'fail', 'redis', message)
+  }
+})
+
+test('the certificate is of an authority that nobody named', async (t) => {
+  const front = await tlsFront(t, store.upstash.url, { http2: false })
+  const environment = { ...store.environment, UPSTASH_REDIS_REST_URL: front.url }
+  isAll(t, await wrongBy(t, environment), 'fail', 'redis', /^the certificate .*NODE_EXTRA_CA_CERTS/)
+  t.deepEqual(await wrongBy(t, { ...environment, NODE_EXTRA_CA_CERTS: AUTHORITY }), [])
+})
+
+test('Redis hangs: one deadline, and not one for each command', async (t) => {
+  const { environment, upstash } = await bridge(t)
+  upstash.faults.set({ kind: 'hang' })
+  const wrong = await wrongBy(t, environment, ['--timeout-ms', '300'])
+  isAll(t, wrong, 'fail', 'redis', /does not answer within 300 ms/)
+  t.is(upstash.requests, 1)
+})
+
+test('Redis is slow: what a read gives it is not enough', async (t) => {
+  const { environment, upstash } = await bridge(t)
+  const match = ({ url }) => url === '/'
+  upstash.faults.set({ kind: 'delay', ms: 600, match, times: 5 })
+  isAll(t, await wrongBy(t, environment), 'warn', 'redis', /a read gives it 500 ms/)
+})
+
+test('the token may only read', async (t) => {
+  const { environment, upstash } = await bridge(t)
+  const readOnly = { ...environment, UPSTASH_REDIS_REST_TOKEN: upstash.readOnlyToken }
+  isAll(t, await wrongBy(t, readOnly), 'fail', 'rights', /^the token may read only: copy/)
+})
+
+test('the token may not run scripts, or is for other keys', async (t) => {
+  const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', '-eval')
+  isAll(t, await wrongBy(t, environment), 'fail', 'rights', /^the token may not EVAL/)
+  const elsewhere = await bridgeWithRights(t, '~elsewhere:*', '&*', '+@all')
+  isAll(
+    t,
+    await wrongBy(t, elsewhere.environment),
+    'fail',
+    'redis',
+    /^the token may not read the keys under grove:system-prompt/,
+  )
+})
+
+test('the token of docs/SECURITY.md is enough', async (t) => {
+  const guide = readFileSync(new URL('../../docs/SECURITY.md', import.meta.url), 'utf8')
+  const [, rules] = guide.match(/^ACL SETUSER grove reset on >TOKEN (.+)$/m)
+  const { environment } = await bridgeWithRights(t, ...rules.split(' '))
+  t.deepEqual(await wrongBy(t, environment), [])
+})
+
+test('the plan is used up, or the database is full', async (t) => {
+  const { environment, upstash } = await bridge(t)
+  upstash.faults.set({ kind: 'status', code: 400, body: QUOTA_BODY })
+  isAll(
+    t,
+    await wrongBy(t, environment),
+    'fail',
+    'redis',
+    /^a limit of the Upstash plan is used up/,
+  )
+  const body = JSON.stringify({ error: 'ERR DB capacity quota exceeded' })
+  let requests = 0
+  // The reads are answered, what follows them is not.
+  upstash.faults.set({
+    kind: 'status',
+    code: 400,
+    body,
+    match: () => (requests += 1) > 5,
+    times: 1,
+  })
+  const [full] = await wrongBy(t, environment)
+  t.like(full, { level: 'fail', check: 'rights' })
+  t.regex(full.message, /^the database is full/)
+})
+
+const INVALIDATE = '`grove-shared-cache invalidate` drops it'
+for (const [situation, spoil, message] of [
+  [
+    'a value of somebody else in :active',
+    (redis, key) => redis.set(key('active'), 'canary', 'EX', 300),
+    /:active does not have the hash/,
+  ],
+  [
+    'a list at :active',
+    (redis, key) => redis.multi().del(key('active')).lpush(key('active'), 'x').exec(),
+    /:active is no string/,
+  ],
+  [
+    'a list at :generation',
+    (redis, key) => redis.multi().del(key('generation')).lpush(key('generation'), 'x').exec(),
+    /:generation is no string/,
+  ],
+  [
+    'a generation that is no number',
+    (redis, key) => redis.set(key('generation'), 'canary'),
+    /:generation is no number/,
+  ],
+  [
+    'a generation that is another',
+    (redis, key) => redis.incr(key('generation')),
+    /:config is of generation \d+, .* is \d+/,
+  ],
+  [
+    'a prompt that does not expire',
+    (redis, key) => redis.persist(key('active')),
+    /:active has no expiry/,
+  ],
+  [
+    'a value of somebody else in :config',
+    (redis, key) => redis.set(key('config'), 'canary', 'EX', 300),
+    /:config was not written/,
+  ],
+  [
+    'a value of somebody else in :version',
+    (redis, key) => redis.set(key('version'), 'canary', 'EX', 300),
+    /:version is not the version/,
+  ],
+  ['a part that was deleted', (redis, key) => redis.del(key('config')), /:config is gone/],
+  [
+    'a prompt that somebody stored alone',
+    (redis, key) =>
+      redis.multi().del(key('config'), key('version')).set(key('active'), 'canary').exec(),
+    /:active has no expiry and is there alone/,
+  ],
+]) {
+  test(`${situation} is named, and one invalidation mends it`, async (t) => {
+    const { prefix, redis, words } = await filled(t)
+    await spoil(redis, (name) => `${prefix}:${name}`)
+    const wrong = await wrongBy(t, store.environment, words)
+    isAll(t, wrong, 'fail', 'keys', message)
+    t.true(wrong[0].message.includes(INVALIDATE))
+    t.false(wrong[0].message.includes('canary'))
+    const cache = new SystemPromptCache(optionsOn(store, { keyPrefix: prefix }))
+    await cache.invalidateSystemPrompt()
+    await cache.close()
+    t.deepEqual(await wrongBy(t, store.environment, words), [])
+  })
+}
+
+test('what expires later than it should, a generation that expires, and one of a clock that is ahead', async (t) => {
+  const long = await filled(t, { ttlSeconds: 3600 })
+  isAll(
+    t,
+    await wrongBy(t, store.environment, long.words),
+    'warn',
+    'keys',
+    /later than 300 s: give --ttl-seconds/,
+  )
+  t.deepEqual(await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600']), [])
+  await long.redis.expire(`${long.prefix}:generation`, 1000)
+  const [first] = await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600'])
+  t.regex(first.message, /:generation has an expiry/)
+  const empty = `test:${randomUUID()}`
+  await long.redis.set(`${empty}:generation`, String(Date.now() + 600_000))
+  isAll(
+    t,
+    await wrongBy(t, store.environment, ['--prefix', empty]),
+    'warn',
+    'keys',
+    /:generation is (599|600) s ahead/,
+  )
+})
+
+test('the signing key is too short, and Redis is looked at all the same', async (t) => {
+  const environment = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: 'canary' }
+  isAll(
+    t,
+    await wrongBy(t, environment),
+    'fail',
+    'variables',
+    /^SYSTEM_PROMPT_SIGNING_KEY .*at least 32/,
+  )
+  const second = {
+    ...store.environment,
+    SYSTEM_PROMPT_SIGNING_KEY: SIGNING_KEY,
+    SYSTEM_PROMPT_SECOND_SIGNING_KEY: 'canary',
+  }
+  isAll(
+    t,
+    await wrongBy(t, second),
+    'fail',
+    'variables',
+    /^SYSTEM_PROMPT_SECOND_SIGNING_KEY .*at least 32/,
+  )
+  const { status, stdout } = await runCommand(['doctor'], environment)
+  t.is(status, 1)
+  t.regex(stdout, /^ok {3}redis /m)
+})
+
+test('what is stored is not signed although it should be', async (t) => {
+  const { words } = await filled(t)
+  const environment = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: SIGNING_KEY }
+  isAll(t, await wrongBy(t, environment, words), 'warn', 'keys', /is not signed/)
+  const signed = await filled(t, { signingKey: SIGNING_KEY })
+  t.deepEqual(await wrongBy(t, environment, signed.words), [])
+})
+
+test('the clock is off by minutes', async (t) => {
+  const ahead = { clockAheadMs: 180_000 }
+  isAll(
+    t,
+    await wrongBy(t, store.environment, [], ahead),
+    'warn',
+    'clock',
+    /clock is 180 s ahead: set it by NTP/,
+  )
+  const behind = { clockAheadMs: -180_000 }
+  isAll(
+    t,
+    await wrongBy(t, store.environment, [], behind),
+    'warn',
+    'clock',
+    /clock is 180 s behind/,
+  )
+  const signed = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: SIGNING_KEY }
+  isAll(t, await wrongBy(t, signed, [], ahead), 'fail', 'clock', /180 s ahead.*signing key/)
+  // Where TIME is not permitted, an answer says what time it is.
+  const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', '-time')
+  isAll(
+    t,
+    await wrongBy(t, environment, [], ahead),
+    'warn',
+    'clock',
+    /clock is (179|180|181) s ahead/,
+  )
+})
+
+test('pub/sub is not permitted', async (t) => {
+  for (const [rules, message] of [
+    [
+      ['~*', '&*', '+@all', '-subscribe'],
+      /^the token may not SUBSCRIBE on grove:system-prompt:events/,
+    ],
+    [['~*', '&*', '+@all', '-publish'], /^the token may not PUBLISH on grove:system-prompt:events/],
+    [
+      ['~*', 'resetchannels', '+@all'],
+      /^the token may not SUBSCRIBE on grove:system-prompt:events/,
+    ],
+    [
+      ['~*', '&grove:system-prompt:doctor:*', '+@all'],
+      /^the token may not SUBSCRIBE on grove:system-prompt:events/,
+    ],
+  ]) {
+    const { environment } = await bridgeWithRights(t, ...rules)
+    isAll(t, await wrongBy(t, environment), 'fail', 'push', message)
+  }
+})
+
+test('the stream is held back, closed, or not there', async (t) => {
+  const { environment, upstash } = await bridge(t)
+  upstash.faults.silenceStreams()
+  const mute = await wrongBy(t, environment, ['--timeout-ms', '500'])
+  isAll(t, mute, 'warn', 'push', /nothing arrives within 500 ms: .* unbuffered/)
+  upstash.faults.silenceStreams(false)
+  const match = ({ url }) => url.startsWith('/subscribe/')
+  const contentType = 'text/event-stream'
+  upstash.faults.set({ kind: 'status', code: 200, contentType, match })
+  isAll(t, await wrongBy(t, environment), 'warn', 'push', /^the stream is closed by the other side/)
+  upstash.faults.set({ kind: 'status', code: 404, body: '{}', match })
+  isAll(t, await wrongBy(t, environment), 'warn', 'push', /^no stream \(.*status 404/)
+})
+
+test('somebody else uses the keys of the fleet', async (t) => {
+  const { prefix, redis, words } = await filled(t)
+  await redis.set(`${prefix}:fleet`, 'canary')
+  isAll(t, await wrongBy(t, store.environment, words), 'fail', 'fleet', /:fleet is no set/)
+  await redis.del(`${prefix}:fleet`)
+  await redis.sadd(`${prefix}:fleet`, 'canary')
+  isAll(
+    t,
+    await wrongBy(t, store.environment, words),
+    'fail',
+    'fleet',
+    /:fleet holds what is no instance/,
+  )
+})
+
+test('behind a proxy, it goes through the tunnel as the servers do', async (t) => {
+  const front = await tlsFront(t, store.upstash.url, { http2: false })
+  const proxy = await connectProxy(t)
+  const environment = {
+    ...store.environment,
+    UPSTASH_REDIS_REST_URL: front.url,
+    NODE_EXTRA_CA_CERTS: AUTHORITY,
+    HTTPS_PROXY: `http://someone:hunter2@127.0.0.1:${proxy.port}`,
+  }
+  t.deepEqual(await wrongBy(t, environment), [])
+  t.deepEqual([...new Set(proxy.targets)], [new URL(front.url).host])
+  const direct = { ...environment, NO_PROXY: '127.0.0.0/8' }
+  const before = proxy.targets.length
+  t.deepEqual(await wrongBy(t, direct), [])
+  t.is(proxy.targets.length, before)
+  const { url, stop } = await serve(() => {})
+  await stop()
+  const shut = { ...environment, HTTPS_PROXY: url }
+  isAll(
+    t,
+    await wrongBy(t, shut),
+    'fail',
+    'redis',
+    /^the proxy of HTTPS_PROXY is not reached \(ECONNREFUSED\)/,
+  )
+})
+
+test('variables come from a file, and nothing of it is repeated', async (t) => {
+  const file = `${store.folder}/.env.local`
+  const lines = Object.entries(store.environment).map(([name, value]) => `${name}=${value}`)
+  writeFileSync(file, lines.join('\n'))
+  const { status, stdout } = await runCommand(['doctor', '--env-file', file])
+  t.is(status, 0, stdout)
+  hasNoSecret(t, stdout, store.environment)
+  const without = await runCommand(['doctor'], {}, { cwd: store.folder })
+  t.is(without.status, 1)
+  t.regex(without.stdout, /^warn variables +there is a .env.local: --env-file .env.local reads it/m)
+})

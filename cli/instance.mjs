@@ -1,0 +1,28 @@
+// The cache that a command is: an instance of the fleet like the servers', with more time for each answer.
+
+import { SystemPromptCache } from './addon.mjs'
+
+const TIMEOUT_MS = 5000
+
+/**
+ * Makes one for what `use` does, and closes it after that.
+ *
+ * @template T
+ * @param {{ keyPrefix?: string, timeoutMs?: number }} options `timeoutMs`: for one answer of Redis or of the source
+ * @param {(cache: SystemPromptCache) => Promise<T>} use
+ * @param {object} [further] options of this command alone
+ */
+export async function withInstance({ keyPrefix, timeoutMs = TIMEOUT_MS }, use, further = {}) {
+  const cache = new SystemPromptCache({
+    keyPrefix,
+    redisTimeoutMs: timeoutMs,
+    sourceTimeoutMs: timeoutMs,
+    logLevel: 'silent',
+    ...further,
+  })
+  try {
+    return await use(cache)
+  } finally {
+    await cache.close()
+  }
+}
