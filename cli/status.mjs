@@ -30,7 +30,9 @@ async function look(cache) {
   return cache.debugSystemPrompt()
 }
 
-const isOpening = ({ push, breaker }) => breaker !== null && push.enabled && !push.connected
+// Not where something has gone wrong already.
+const isOpening = ({ push, breaker, lastErrors }) =>
+  breaker === 'closed' && push.enabled && !push.connected && !lastErrors.redis && !lastErrors.push
 
 function* linesOf(state) {
   const { title, version, tier, source, contentLength, redis, fleet } = state

@@ -242,7 +242,8 @@ test('a reader who has seen enough leaves no stack behind', async (t) => {
   await server.invalidateSystemPrompt()
   const examining = startCommand(['doctor', ...words], environment)
   examining.child.stdout.destroy()
-  for (const { ended } of [watching, examining]) {
+  for (const { child, ended } of [watching, examining]) {
+    await until(() => child.exitCode !== null, 'the end')
     const { status, stderr } = await ended
     t.is(stderr, '')
     t.is(status, 0)

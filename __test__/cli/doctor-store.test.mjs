@@ -428,8 +428,44 @@ test('the stream is held back, closed, or not there', async (t) => {
   const contentType = 'text/event-stream'
   upstash.faults.set({ kind: 'status', code: 200, contentType, match })
   isAll(t, await wrongBy(t, environment), 'warn', 'push', /^the stream is closed by the other side/)
+  upstash.faults.set({ kind: 'hang', match })
+  const held = await wrongBy(t, environment, ['--timeout-ms', '500'])
+  isAll(t, held, 'warn', 'push', /^the stream is not opened within 500 ms: .* unbuffered/)
   upstash.faults.set({ kind: 'status', code: 404, body: '{}', match })
   isAll(t, await wrongBy(t, environment), 'warn', 'push', /^no stream \(.*status 404/)
+})
+
+/** A server that answers subscriptions by `stream`, and has everything else answered by the store's bridge. */
+async function frontOf(t, stream) {
+  const front = await serve(async (request, response) => {
+    const { method, url, headers } = request
+    const { host: _, 'content-length': length, ...others } = headers
+    const body = Buffer.concat(await request.toArray())
+    const answer = await fetch(store.upstash.url + url, { method, headers: others, body })
+    t.is(body.length, Number(length))
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') })
+    if (url.startsWith('/subscribe/')) return stream(response, answer)
+    response.end(Buffer.from(await answer.arrayBuffer()))
+  })
+  t.teardown(front.stop)
+  return { ...store.environment, UPSTASH_REDIS_REST_URL: front.url }
+}
+
+test('the stream opens, and what is published does not arrive', async (t) => {
+  const words = ['--timeout-ms', '500']
+  const onlyOpens = await frontOf(t, async (response, answer) => {
+    const { value: first } = await answer.body.getReader().read()
+    response.write(first)
+  })
+  const lost = await wrongBy(t, onlyOpens, words)
+  isAll(t, lost, 'warn', 'push', /nothing arrives within 500 ms/)
+  const elsewhere = await frontOf(t, async (response, answer) => {
+    const channel = answer.url.split('/subscribe/')[1]
+    await answer.body.cancel()
+    response.write(`data: subscribe,${channel},1\n\n`)
+  })
+  const unknown = await wrongBy(t, elsewhere, words)
+  isAll(t, unknown, 'warn', 'push', /Redis knows of no subscriber/)
 })
 
 test('somebody else uses the keys of the fleet', async (t) => {

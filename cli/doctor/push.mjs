@@ -7,8 +7,8 @@ import { troubleOf } from './store.mjs'
 import { Trouble } from './trouble.mjs'
 
 const LONGEST_LINE = 64 << 10
-/** What servers of another kind than Upstash say to a path that they do not have. */
-const ELSEWHERE = 'changes are seen when a lease ends (`push: false` saves the attempts)'
+const UNBUFFERED = 'let what is between (proxy) pass text/event-stream unbuffered'
+const WITHOUT = 'changes are seen when a lease ends (`push: false` saves the attempts)'
 
 /**
  * @param {{ findings: import('./findings.mjs').Findings, redis: import('./redis.mjs').Redis, prefix: string }} parts
@@ -28,7 +28,7 @@ export async function examinePush({ findings, redis, prefix }) {
       )
     else if (kind === 'closed' || kind === 'silent')
       findings.warn('push', `${message}; until then changes are seen when a lease ends`)
-    else findings.warn('push', `no stream (${message}); ${ELSEWHERE}`)
+    else findings.warn('push', `no stream (${message}); ${WITHOUT}`)
   }
 }
 
@@ -57,16 +57,21 @@ async function roundTrip(redis, channel, message) {
     // Looked at below, after what the command says.
     heard.catch(() => {})
     const receivers = await mayPublish(redis.command('PUBLISH', channel, message))
-    if (receivers === 0)
-      throw new Trouble(
-        'silent',
-        'the stream is open, but Redis knows of no subscriber: what answers the stream is not what takes the commands (a proxy, another database)',
-      )
-    await heard
+    // A database in several regions may count its own subscribers only: the count explains, and does not decide.
+    await heard.catch((error) => {
+      throw receivers === 0 && troubleOf(error).kind === 'silent' ? elsewhere() : error
+    })
     return performance.now() - begun
   } finally {
     stream.close()
   }
+}
+
+function elsewhere() {
+  return new Trouble(
+    'silent',
+    'the stream is open, but Redis knows of no subscriber: what answers the stream is not what takes the commands (a proxy, another database)',
+  )
 }
 
 async function mayPublish(published) {
@@ -84,7 +89,14 @@ async function open(redis, channel) {
   try {
     response = await redis.subscribe(channel)
   } catch (error) {
-    if (troubleOf(error).kind === 'permission') throw new Trouble('permission', 'SUBSCRIBE')
+    const { kind } = troubleOf(error)
+    if (kind === 'permission') throw new Trouble('permission', 'SUBSCRIBE')
+    // Commands are answered, so it is not Redis.
+    if (kind === 'timeout')
+      throw new Trouble(
+        'silent',
+        `the stream is not opened within ${redis.timeoutMs} ms: ${UNBUFFERED}`,
+      )
     throw error
   }
   const stream = new Lines(response, redis.timeoutMs)
@@ -136,7 +148,7 @@ class Lines {
       if (left <= 0)
         throw new Trouble(
           'silent',
-          `the stream is open, but nothing arrives within ${this.#timeoutMs} ms: let what is between (proxy) pass text/event-stream unbuffered`,
+          `the stream is open, but nothing arrives within ${this.#timeoutMs} ms: ${UNBUFFERED}`,
         )
       await this.#more(left)
     }
