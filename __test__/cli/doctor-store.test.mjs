@@ -1,4 +1,4 @@
-// What `doctor` says of a broken store: the first cause alone, and how to mend it.
+// What `doctor` says of a broken store: the first cause alone, and how to mend it. One test at a time: deadlines are looked at.
 import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import test from 'ava'
@@ -60,17 +60,20 @@ function isAll(t, wrong, level, check, message) {
   t.regex(wrong[0].message, message)
 }
 
-test('a whole set-up has nothing wrong, filled or not, and leaves nothing behind', async (t) => {
-  const { environment } = await bridge(t)
-  const { prefix, redis, words } = await filled(t)
-  t.deepEqual(await wrongBy(t, environment, words), [])
-  const empty = `test:${randomUUID()}`
-  t.deepEqual(await wrongBy(t, environment, ['--prefix', empty]), [])
-  t.deepEqual(await redis.keys(`${empty}*`), [])
-  t.deepEqual(await redis.keys(`${prefix}:doctor*`), [])
-})
+test.serial(
+  'a whole set-up has nothing wrong, filled or not, and leaves nothing behind',
+  async (t) => {
+    const { environment } = await bridge(t)
+    const { prefix, redis, words } = await filled(t)
+    t.deepEqual(await wrongBy(t, environment, words), [])
+    const empty = `test:${randomUUID()}`
+    t.deepEqual(await wrongBy(t, environment, ['--prefix', empty]), [])
+    t.deepEqual(await redis.keys(`${empty}*`), [])
+    t.deepEqual(await redis.keys(`${prefix}:doctor*`), [])
+  },
+)
 
-test('lines are for people: a level, what was looked at, and what was found', async (t) => {
+test.serial('lines are for people: a level, what was looked at, and what was found', async (t) => {
   const { environment } = await bridge(t)
   const { status, stdout } = await runCommand(['doctor'], {
     ...environment,
@@ -82,7 +85,7 @@ test('lines are for people: a level, what was looked at, and what was found', as
   t.false(stdout.includes('canary'))
 })
 
-test('the URL is missing while the token is there', async (t) => {
+test.serial('the URL is missing while the token is there', async (t) => {
   const { UPSTASH_REDIS_REST_URL: _, ...environment } = store.environment
   isAll(
     t,
@@ -93,12 +96,12 @@ test('the URL is missing while the token is there', async (t) => {
   )
 })
 
-test('the URL is empty: switched off is no mistake', async (t) => {
+test.serial('the URL is empty: switched off is no mistake', async (t) => {
   const environment = { ...store.environment, UPSTASH_REDIS_REST_URL: '' }
   isAll(t, await wrongBy(t, environment), 'warn', 'variables', /is empty: .* switched off/)
 })
 
-test('the token is missing, or has quotes around it', async (t) => {
+test.serial('the token is missing, or has quotes around it', async (t) => {
   const { UPSTASH_REDIS_REST_TOKEN: token, ...environment } = store.environment
   isAll(
     t,
@@ -117,7 +120,7 @@ test('the token is missing, or has quotes around it', async (t) => {
   )
 })
 
-test('the token is wrong', async (t) => {
+test.serial('the token is wrong', async (t) => {
   const environment = { ...store.environment, UPSTASH_REDIS_REST_TOKEN: 'canary-of-a-token' }
   isAll(
     t,
@@ -128,27 +131,34 @@ test('the token is wrong', async (t) => {
   )
 })
 
-test('the URL is http, of Redis itself, of an unknown host, or of a port that is shut', async (t) => {
-  const { url, stop } = await serve(() => {})
-  await stop()
-  for (const [wrong, check, message] of [
-    ['http://example.com', 'variables', /must begin with https:\/\//],
-    ['redis://default:canary@example.com:6379', 'variables', /must not hold a user name/],
-    ['rediss://example.com:6379', 'variables', /must begin with https:\/\//],
-    ['https://no-such-database.invalid', 'redis', /^the host no-such-database.invalid is unknown/],
-    [url, 'redis', /^no connection to 127.0.0.1 \(ECONNREFUSED\)/],
-  ]) {
-    const environment = { ...store.environment, UPSTASH_REDIS_REST_URL: wrong }
-    const [found, ...others] = await wrongBy(t, environment)
-    t.deepEqual(others, [], wrong)
-    t.like(found, { level: 'fail', check }, wrong)
-    t.regex(found.message, message)
-    t.regex(found.message, /UPSTASH_REDIS_REST_URL/)
-    t.false(found.message.includes('canary'))
-  }
-})
+test.serial(
+  'the URL is http, of Redis itself, of an unknown host, or of a port that is shut',
+  async (t) => {
+    const { url, stop } = await serve(() => {})
+    await stop()
+    for (const [wrong, check, message] of [
+      ['http://example.com', 'variables', /must begin with https:\/\//],
+      ['redis://default:canary@example.com:6379', 'variables', /must not hold a user name/],
+      ['rediss://example.com:6379', 'variables', /must begin with https:\/\//],
+      [
+        'https://no-such-database.invalid',
+        'redis',
+        /^the host no-such-database.invalid is unknown/,
+      ],
+      [url, 'redis', /^no connection to 127.0.0.1 \(ECONNREFUSED\)/],
+    ]) {
+      const environment = { ...store.environment, UPSTASH_REDIS_REST_URL: wrong }
+      const [found, ...others] = await wrongBy(t, environment)
+      t.deepEqual(others, [], wrong)
+      t.like(found, { level: 'fail', check }, wrong)
+      t.regex(found.message, message)
+      t.regex(found.message, /UPSTASH_REDIS_REST_URL/)
+      t.false(found.message.includes('canary'))
+    }
+  },
+)
 
-test('the URL is of something else', async (t) => {
+test.serial('the URL is of something else', async (t) => {
   const { environment, upstash } = await bridge(t)
   const page = { kind: 'garbage', body: '<html>canary</html>', contentType: 'text/html' }
   for (const [fault, message] of [
@@ -172,35 +182,35 @@ test('the URL is of something else', async (t) => {
   }
 })
 
-test('the certificate is of an authority that nobody named', async (t) => {
+test.serial('the certificate is of an authority that nobody named', async (t) => {
   const front = await tlsFront(t, store.upstash.url, { http2: false })
   const environment = { ...store.environment, UPSTASH_REDIS_REST_URL: front.url }
   isAll(t, await wrongBy(t, environment), 'fail', 'redis', /^the certificate .*NODE_EXTRA_CA_CERTS/)
   t.deepEqual(await wrongBy(t, { ...environment, NODE_EXTRA_CA_CERTS: AUTHORITY }), [])
 })
 
-test('Redis hangs: one deadline, and not one for each command', async (t) => {
+test.serial('Redis hangs: one deadline, and not one for each command', async (t) => {
   const { environment, upstash } = await bridge(t)
   upstash.faults.set({ kind: 'hang' })
-  const wrong = await wrongBy(t, environment, ['--timeout-ms', '300'])
-  isAll(t, wrong, 'fail', 'redis', /does not answer within 300 ms/)
+  const wrong = await wrongBy(t, environment, ['--timeout-ms', '1000'])
+  isAll(t, wrong, 'fail', 'redis', /does not answer within 1000 ms/)
   t.is(upstash.requests, 1)
 })
 
-test('Redis is slow: what a read gives it is not enough', async (t) => {
+test.serial('Redis is slow: what a read gives it is not enough', async (t) => {
   const { environment, upstash } = await bridge(t)
   const match = ({ url }) => url === '/'
   upstash.faults.set({ kind: 'delay', ms: 600, match, times: 5 })
   isAll(t, await wrongBy(t, environment), 'warn', 'redis', /a read gives it 500 ms/)
 })
 
-test('the token may only read', async (t) => {
+test.serial('the token may only read', async (t) => {
   const { environment, upstash } = await bridge(t)
   const readOnly = { ...environment, UPSTASH_REDIS_REST_TOKEN: upstash.readOnlyToken }
   isAll(t, await wrongBy(t, readOnly), 'fail', 'rights', /^the token may read only: copy/)
 })
 
-test('the token may not run scripts, or is for other keys', async (t) => {
+test.serial('the token may not run scripts, or is for other keys', async (t) => {
   const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', '-eval')
   isAll(t, await wrongBy(t, environment), 'fail', 'rights', /^the token may not EVAL/)
   const elsewhere = await bridgeWithRights(t, '~elsewhere:*', '&*', '+@all')
@@ -213,14 +223,14 @@ test('the token may not run scripts, or is for other keys', async (t) => {
   )
 })
 
-test('the token of docs/SECURITY.md is enough', async (t) => {
+test.serial('the token of docs/SECURITY.md is enough', async (t) => {
   const guide = readFileSync(new URL('../../docs/SECURITY.md', import.meta.url), 'utf8')
   const [, rules] = guide.match(/^ACL SETUSER grove reset on >TOKEN (.+)$/m)
   const { environment } = await bridgeWithRights(t, ...rules.split(' '))
   t.deepEqual(await wrongBy(t, environment), [])
 })
 
-test('the plan is used up, or the database is full', async (t) => {
+test.serial('the plan is used up, or the database is full', async (t) => {
   const { environment, upstash } = await bridge(t)
   upstash.faults.set({ kind: 'status', code: 400, body: QUOTA_BODY })
   isAll(
@@ -295,7 +305,7 @@ for (const [situation, spoil, message] of [
     /:active has no expiry and is there alone/,
   ],
 ]) {
-  test(`${situation} is named, and one invalidation mends it`, async (t) => {
+  test.serial(`${situation} is named, and one invalidation mends it`, async (t) => {
     const { prefix, redis, words } = await filled(t)
     await spoil(redis, (name) => `${prefix}:${name}`)
     const wrong = await wrongBy(t, store.environment, words)
@@ -309,31 +319,34 @@ for (const [situation, spoil, message] of [
   })
 }
 
-test('what expires later than it should, a generation that expires, and one of a clock that is ahead', async (t) => {
-  const long = await filled(t, { ttlSeconds: 3600 })
-  isAll(
-    t,
-    await wrongBy(t, store.environment, long.words),
-    'warn',
-    'keys',
-    /later than 300 s: give --ttl-seconds/,
-  )
-  t.deepEqual(await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600']), [])
-  await long.redis.expire(`${long.prefix}:generation`, 1000)
-  const [first] = await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600'])
-  t.regex(first.message, /:generation has an expiry/)
-  const empty = `test:${randomUUID()}`
-  await long.redis.set(`${empty}:generation`, String(Date.now() + 600_000))
-  isAll(
-    t,
-    await wrongBy(t, store.environment, ['--prefix', empty]),
-    'warn',
-    'keys',
-    /:generation is (599|600) s ahead/,
-  )
-})
+test.serial(
+  'what expires later than it should, a generation that expires, and one of a clock that is ahead',
+  async (t) => {
+    const long = await filled(t, { ttlSeconds: 3600 })
+    isAll(
+      t,
+      await wrongBy(t, store.environment, long.words),
+      'warn',
+      'keys',
+      /later than 300 s: give --ttl-seconds/,
+    )
+    t.deepEqual(await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600']), [])
+    await long.redis.expire(`${long.prefix}:generation`, 1000)
+    const [first] = await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600'])
+    t.regex(first.message, /:generation has an expiry/)
+    const empty = `test:${randomUUID()}`
+    await long.redis.set(`${empty}:generation`, String(Date.now() + 600_000))
+    isAll(
+      t,
+      await wrongBy(t, store.environment, ['--prefix', empty]),
+      'warn',
+      'keys',
+      /:generation is (599|600) s ahead/,
+    )
+  },
+)
 
-test('the signing key is too short, and Redis is looked at all the same', async (t) => {
+test.serial('the signing key is too short, and Redis is looked at all the same', async (t) => {
   const environment = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: 'canary' }
   isAll(
     t,
@@ -359,7 +372,7 @@ test('the signing key is too short, and Redis is looked at all the same', async 
   t.regex(stdout, /^ok {3}redis /m)
 })
 
-test('what is stored is not signed although it should be', async (t) => {
+test.serial('what is stored is not signed although it should be', async (t) => {
   const { words } = await filled(t)
   const environment = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: SIGNING_KEY }
   isAll(t, await wrongBy(t, environment, words), 'warn', 'keys', /is not signed/)
@@ -367,7 +380,7 @@ test('what is stored is not signed although it should be', async (t) => {
   t.deepEqual(await wrongBy(t, environment, signed.words), [])
 })
 
-test('the clock is off by minutes', async (t) => {
+test.serial('the clock is off by minutes', async (t) => {
   const ahead = { clockAheadMs: 180_000 }
   isAll(
     t,
@@ -397,7 +410,7 @@ test('the clock is off by minutes', async (t) => {
   )
 })
 
-test('pub/sub is not permitted', async (t) => {
+test.serial('pub/sub is not permitted', async (t) => {
   for (const [rules, message] of [
     [
       ['~*', '&*', '+@all', '-subscribe'],
@@ -418,19 +431,19 @@ test('pub/sub is not permitted', async (t) => {
   }
 })
 
-test('the stream is held back, closed, or not there', async (t) => {
+test.serial('the stream is held back, closed, or not there', async (t) => {
   const { environment, upstash } = await bridge(t)
   upstash.faults.silenceStreams()
-  const mute = await wrongBy(t, environment, ['--timeout-ms', '500'])
-  isAll(t, mute, 'warn', 'push', /nothing arrives within 500 ms: .* unbuffered/)
+  const mute = await wrongBy(t, environment, ['--timeout-ms', '1000'])
+  isAll(t, mute, 'warn', 'push', /nothing arrives within 1000 ms: .* unbuffered/)
   upstash.faults.silenceStreams(false)
   const match = ({ url }) => url.startsWith('/subscribe/')
   const contentType = 'text/event-stream'
   upstash.faults.set({ kind: 'status', code: 200, contentType, match })
   isAll(t, await wrongBy(t, environment), 'warn', 'push', /^the stream is closed by the other side/)
   upstash.faults.set({ kind: 'hang', match })
-  const held = await wrongBy(t, environment, ['--timeout-ms', '500'])
-  isAll(t, held, 'warn', 'push', /^the stream is not opened within 500 ms: .* unbuffered/)
+  const held = await wrongBy(t, environment, ['--timeout-ms', '1000'])
+  isAll(t, held, 'warn', 'push', /^the stream is not opened within 1000 ms: .* unbuffered/)
   upstash.faults.set({ kind: 'status', code: 404, body: '{}', match })
   isAll(t, await wrongBy(t, environment), 'warn', 'push', /^no stream \(.*status 404/)
 })
@@ -451,14 +464,14 @@ async function frontOf(t, stream) {
   return { ...store.environment, UPSTASH_REDIS_REST_URL: front.url }
 }
 
-test('the stream opens, and what is published does not arrive', async (t) => {
-  const words = ['--timeout-ms', '500']
+test.serial('the stream opens, and what is published does not arrive', async (t) => {
+  const words = ['--timeout-ms', '1000']
   const onlyOpens = await frontOf(t, async (response, answer) => {
     const { value: first } = await answer.body.getReader().read()
     response.write(first)
   })
   const lost = await wrongBy(t, onlyOpens, words)
-  isAll(t, lost, 'warn', 'push', /nothing arrives within 500 ms/)
+  isAll(t, lost, 'warn', 'push', /nothing arrives within 1000 ms/)
   const elsewhere = await frontOf(t, async (response, answer) => {
     const channel = answer.url.split('/subscribe/')[1]
     await answer.body.cancel()
@@ -468,7 +481,7 @@ test('the stream opens, and what is published does not arrive', async (t) => {
   isAll(t, unknown, 'warn', 'push', /Redis knows of no subscriber/)
 })
 
-test('somebody else uses the keys of the fleet', async (t) => {
+test.serial('somebody else uses the keys of the fleet', async (t) => {
   const { prefix, redis, words } = await filled(t)
   await redis.set(`${prefix}:fleet`, 'canary')
   isAll(t, await wrongBy(t, store.environment, words), 'fail', 'fleet', /:fleet is no set/)
@@ -483,7 +496,7 @@ test('somebody else uses the keys of the fleet', async (t) => {
   )
 })
 
-test('behind a proxy, it goes through the tunnel as the servers do', async (t) => {
+test.serial('behind a proxy, it goes through the tunnel as the servers do', async (t) => {
   const front = await tlsFront(t, store.upstash.url, { http2: false })
   const proxy = await connectProxy(t)
   const environment = {
@@ -510,7 +523,7 @@ test('behind a proxy, it goes through the tunnel as the servers do', async (t) =
   )
 })
 
-test('variables come from a file, and nothing of it is repeated', async (t) => {
+test.serial('variables come from a file, and nothing of it is repeated', async (t) => {
   const file = `${store.folder}/.env.local`
   const lines = Object.entries(store.environment).map(([name, value]) => `${name}=${value}`)
   writeFileSync(file, lines.join('\n'))
