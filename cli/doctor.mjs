@@ -46,7 +46,7 @@ export async function run({
   if (rights) {
     if (rights.writes) await examinePush({ findings, redis, prefix })
     stored = await examineKeys({ findings, redis, prefix, ttlSeconds, signed, clock })
-    await examineFleet({ findings, redis, prefix })
+    await examineFleet({ findings, redis, prefix, writes: rights.writes && rights.scripts })
   }
   if (stored && row) comparePrompts({ findings, stored, row })
   redis?.close()

@@ -494,6 +494,21 @@ test.serial('somebody else uses the keys of the fleet', async (t) => {
     'fleet',
     /:fleet holds what is no instance/,
   )
+  const id = '0123456789abcdef'
+  await redis.del(`${prefix}:fleet`)
+  await redis.sadd(`${prefix}:fleet`, id)
+  t.deepEqual(await wrongBy(t, store.environment, words), [], 'one that is gone')
+  await redis.set(`${prefix}:instance:${id}`, 'canary')
+  const strange = await wrongBy(t, store.environment, words)
+  isAll(t, strange, 'fail', 'fleet', /:instance:0123456789abcdef was not written by this package/)
+})
+
+test.serial('the token may not list instances', async (t) => {
+  for (const right of ['-sadd', '-srem', '-smembers', '-exists']) {
+    const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', right)
+    const wrong = await wrongBy(t, environment)
+    isAll(t, wrong, 'fail', 'fleet', /^the token may not list instances .*docs\/SECURITY\.md/)
+  }
 })
 
 test.serial('behind a proxy, it goes through the tunnel as the servers do', async (t) => {

@@ -9,6 +9,9 @@ const NAMES = {
   console: 'the Upstash console',
 }
 
+/** A refusal by the token's rights, by itself and inside of a script. */
+const PERMISSION = /NOPERM|ACL failure|can't run this command/
+
 export class Redis {
   #server
   #token
@@ -77,7 +80,7 @@ function resultOf({ status, type, text }) {
   const error = typeof body?.error === 'string' ? body.error : ''
   const code = /^[A-Z]{2,16}\b/.exec(error)?.[0]
   if (status === 200 && body && Object.hasOwn(body, 'result')) return body.result
-  if (error.includes('NOPERM'))
+  if (PERMISSION.test(error))
     throw new Trouble('permission', 'is not permitted', { code: 'NOPERM' })
   if (status === 401 || status === 403)
     throw new Trouble(

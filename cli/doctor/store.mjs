@@ -13,12 +13,12 @@ const READ_BACK = `return redis.call('GET', KEYS[1])`
 
 /**
  * @param {{ findings: import('./findings.mjs').Findings, redis: import('./redis.mjs').Redis, prefix: string }} parts
- * @returns {Promise<{ writes: boolean, date: object | null } | null>} null if it does not answer reads
+ * @returns {Promise<{ writes: boolean, scripts: boolean, date: object | null } | null>} null if it does not answer reads
  */
 export async function examineStore({ findings, redis, prefix }) {
   const date = await reached({ findings, redis, prefix })
   if (date === undefined) return null
-  return { date, writes: await examineWrites({ findings, redis, prefix }) }
+  return { date, ...(await examineWrites({ findings, redis, prefix })) }
 }
 
 async function reached({ findings, redis, prefix }) {
@@ -63,11 +63,11 @@ async function examineWrites({ findings, redis, prefix }) {
     return false
   }
   if (!(await attempt('SET', [key, value, 'PX', LAST_MS], (result) => result === 'OK')))
-    return false
+    return { writes: false, scripts: false }
   const ran = await attempt('EVAL', [READ_BACK, 1, key], (result) => result === value)
   const deleted = await attempt('DEL', [key], (result) => result === 1)
   if (ran && deleted) findings.ok('rights', `SET, EVAL and DEL are allowed under ${prefix}`)
-  return true
+  return { writes: true, scripts: ran }
 }
 
 function refusal(command, trouble, prefix) {
