@@ -43,7 +43,10 @@ function* linesOf(
   }
   const late = instances.filter(({ by }) => by === null).length
   const count = `${instances.length} ${instances.length === 1 ? 'instance' : 'instances'}`
+  const within = timeoutMs ? ` within ${timeoutMs} ms` : ''
   if (provenAfterMs !== null) yield `proven for ${count} after ${spell(provenAfterMs)}`
+  else if (late > 0)
+    yield `not proven: ${late} of ${count} did not confirm${within}; what is silent sees it when its lease ends`
   else
-    yield `not proven: ${late} of ${count} did not confirm${timeoutMs ? ` within ${timeoutMs} ms` : ''}; each still sees it when its lease ends`
+    yield `not proven: it was not known${within} whether these are all instances; the others see it when their leases end`
 }
