@@ -217,7 +217,7 @@ test('watch: a lease that is renewed is no change, and --once ends after the fir
   await server.fetchActiveSystemPrompt()
   const upstash = await startUpstash({ redis: store.store })
   t.teardown(() => upstash.stop())
-  const { output, ended } = startCommand(['watch', '--once', '--json', ...words], {
+  const { child, output, ended } = startCommand(['watch', '--once', '--json', ...words], {
     ...environment,
     UPSTASH_REDIS_REST_URL: upstash.url,
     UPSTASH_REDIS_REST_TOKEN: upstash.token,
@@ -228,6 +228,7 @@ test('watch: a lease that is renewed is no change, and --once ends after the fir
   t.is(objectsOf(output.stdout).length, 1)
   write('Second')
   await server.invalidateSystemPrompt()
+  await until(() => child.exitCode !== null, 'the end')
   const { status, stdout } = await ended
   t.is(status, 0)
   const [first, second, ...others] = objectsOf(stdout)

@@ -30,26 +30,24 @@ async function restore() {
 test.serial.before(restore)
 test.serial.afterEach.always(restore)
 
-test.serial(
-  'a whole set-up has nothing wrong, and the README shows what is said of it',
-  async (t) => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-    const [, shown] = readme.match(
-      /\$ npx grove-shared-cache doctor --env-file .env.local\n(.+?)```/s,
-    )
-    const { instance, prefix } = fleet(stack)
-    const cache = instance()
+test.serial('nothing is wrong with a whole set-up, and the README shows that', async (t) => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const [, shown] = readme.match(
+    /\$ npx grove-shared-cache doctor --env-file .env.local\n(.+?)```/s,
+  )
+  const { instance, prefix } = fleet(stack)
+  await activatePrompt(stack.sql, { title: 'Grove narrator', payload: { identity: 'whole' } })
+  for (const cache of [instance(), instance(), instance()]) {
     t.teardown(() => cache.close())
-    await activatePrompt(stack.sql, { title: 'Grove narrator', payload: { identity: 'whole' } })
     await cache.fetchActiveSystemPrompt()
-    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
-    const environment = { ...stack.environment, FALLBACK_SYSTEM_PROMPT: 'Be helpful.' }
-    const { status, stdout } = await runCommand(['doctor', '--key-prefix', prefix], environment)
-    t.is(status, 0)
-    const withoutNumbers = (text) => text.replace(/\d+(\.\d+)?/g, 'N').trim()
-    t.is(withoutNumbers(stdout.replaceAll(prefix, 'grove:system-prompt')), withoutNumbers(shown))
-  },
-)
+  }
+  await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+  const environment = { ...stack.environment, FALLBACK_SYSTEM_PROMPT: 'Be helpful.' }
+  const { status, stdout } = await runCommand(['doctor', '--key-prefix', prefix], environment)
+  t.is(status, 0)
+  const withoutNumbers = (text) => text.replace(/\d+(\.\d+)?/g, 'N').trim()
+  t.is(withoutNumbers(stdout.replaceAll(prefix, 'grove:system-prompt')), withoutNumbers(shown))
+})
 
 test.serial('the key is wrong, or has expired', async (t) => {
   const wrong = { SUPABASE_SERVICE_ROLE_KEY: roleToken('service_role', 'of another project') }
