@@ -35,6 +35,7 @@ const WAYS = [
       prints: (t, last) => t.deepEqual(last, [{ active: ['story'] }, true, null]),
     }),
   ],
+  [README, 'Command line', '', isTestedIn('cli/doctor-source.test.mjs')],
   [MIGRATION, '1. Import', 'diff', isTestedIn('migration.test.mjs')],
   [MIGRATION, '1. Import', 'diff', isTestedIn('migration.test.mjs')],
   [

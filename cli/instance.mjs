@@ -1,6 +1,6 @@
 // The cache that a command is: an instance of the fleet like the servers', with more time for each answer.
 
-import { SystemPromptCache } from './addon.mjs'
+import { SystemPromptCache } from '../index.mjs'
 
 const TIMEOUT_MS = 5000
 

@@ -84,6 +84,17 @@ test('a file of variables that is not there', async (t) => {
   t.regex(stderr, /\/no\/such\/file/)
 })
 
+test('an addon that cannot be loaded is one message, and no stack', async (t) => {
+  const environment = { NAPI_RS_NATIVE_LIBRARY_PATH: '/no/such/addon.node' }
+  for (const command of COMMANDS) {
+    const { status, stdout, stderr } = await runCommand([command], environment)
+    t.is(status, 1)
+    t.is(stdout, '')
+    t.regex(stderr, /^grove-shared-cache: grove-shared-cache could not load its addon on /)
+    t.notRegex(stderr, /^ +at /m)
+  }
+})
+
 test('the version is that of the package', async (t) => {
   const { version } = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

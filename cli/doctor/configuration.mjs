@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 
-import { SystemPromptCache } from '../addon.mjs'
+import { SystemPromptCache } from '../../index.mjs'
 
 const NO_STORE = /^\[SystemPrompt\] No shared cache: (.+?)\. Each instance/
 const NO_SOURCE = /^\[SystemPrompt\] No source: (.+)$/

@@ -1,6 +1,6 @@
 // The truth: Supabase, or the file that stands for it.
 
-import { SystemPromptCache, assemblePromptContent } from '../addon.mjs'
+import { SystemPromptCache, assemblePromptContent } from '../../index.mjs'
 import { oneLine, spell } from '../output.mjs'
 import { sha256 } from './keys.mjs'
 import { Server } from './server.mjs'
