@@ -49,7 +49,9 @@ test('with the rights of the guide, prompts are read, stored, invalidated and pu
   t.true((await admin.invalidateSystemPrompt()).shared)
   await until(() => other.stats().pushes === 1, 'the push')
   t.is((await other.fetchActiveSystemPromptConfig()).tier, 'redis')
-  t.like((await other.debugSystemPrompt()).redis, { reachable: true, error: null })
+  const { redis, fleet } = await other.debugSystemPrompt()
+  t.like(redis, { reachable: true, error: null })
+  t.is(fleet.length, 2)
   await until(() => owner.exists('grove:system-prompt:active'), 'the fill')
   // The claim expires, and what a stranger deleted is noticed: the commands that come seldom.
   await owner.del('grove:system-prompt:generation')
