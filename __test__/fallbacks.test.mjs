@@ -2,7 +2,7 @@
 // fault-matrix.test.mjs.
 import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
-import { fleet, withStack } from './support/stack.mjs'
+import { ASKING, fleet, withStack } from './support/stack.mjs'
 import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
@@ -152,8 +152,9 @@ test.serial(
   'an invalidation that failed goes through by itself, and until then the store is not trusted',
   async (t) => {
     const { instance, prefix } = fleet(stack)
-    const [admin, other] = [instance(TIMEOUTS), instance()]
+    const [admin, other] = [instance(TIMEOUTS), instance(ASKING)]
     await admin.fetchActiveSystemPrompt()
+    await other.fetchActiveSystemPrompt()
     await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
 
     stack.upstash.faults.set({

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 import { activatePrompt, editActivePrompt } from '../dev/prompt-edits.mjs'
-import { ASKING, fleet, withStack } from './support/stack.mjs'
+import { ASKING, acknowledged, fleet, withStack } from './support/stack.mjs'
 import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
@@ -70,8 +70,10 @@ test.serial('the keys hold what the protocol says, and expire', async (t) => {
     payload: { identity: 'kept', useTopicTags: false },
   })
   const { instance, prefix } = fleet(stack, { ttlSeconds: 77 })
-  const config = await instance().fetchActiveSystemPromptConfig()
+  const cache = instance()
+  const config = await cache.fetchActiveSystemPromptConfig()
   await filled(stack, prefix)
+  await acknowledged(stack, prefix, cache)
 
   t.is(await stack.redis.get(`${prefix}:active`), text('kept'))
   t.is(await stack.redis.get(`${prefix}:version`), config.version)
@@ -96,8 +98,24 @@ test.serial('the keys hold what the protocol says, and expire', async (t) => {
     t.true(ttl > 70 && ttl <= 77, `${key} expires in ${ttl} s`)
   }
   t.is(await stack.redis.ttl(`${prefix}:generation`), -1, 'the generation stays')
-  const keys = async () => (await stack.redis.keys(`${prefix}:*`)).length
-  t.truthy(await until(async () => (await keys()) === 4, 'nothing else to be left'))
+  t.is(await stack.redis.ttl(`${prefix}:fleet`), -1, 'and so does the list of instances')
+  const { instance: id } = cache.stats()
+  t.deepEqual(await stack.redis.smembers(`${prefix}:fleet`), [id])
+  const standing = JSON.parse(await stack.redis.get(`${prefix}:instance:${id}`))
+  t.deepEqual(standing, { generation: config.generation, leaseMs: 1000 })
+  const ttl = await stack.redis.ttl(`${prefix}:instance:${id}`)
+  t.true(ttl > 290 && ttl <= 300, `an instance is listed for ${ttl} s`)
+  // The others have ends of their own: a claim, and the time in which a new list may not be whole.
+  for (const key of ['loader', 'settling']) {
+    t.true((await stack.redis.pttl(`${prefix}:${key}`)) !== -1, key)
+    await stack.redis.del(`${prefix}:${key}`)
+  }
+  const lasting = ['active', 'config', 'fleet', 'generation', `instance:${id}`, 'version']
+  const keys = (await stack.redis.keys(`${prefix}:*`)).toSorted()
+  t.deepEqual(
+    keys,
+    lasting.map((name) => `${prefix}:${name}`),
+  )
 })
 
 test.serial('an edit in place and another title arrive too', async (t) => {
@@ -164,6 +182,7 @@ test.serial('under a lease no read costs a command, and a fresh one costs one', 
   await leased.fetchActiveSystemPrompt()
   await filled(stack, prefix)
   await asking.fetchActiveSystemPrompt()
+  for (const cache of [leased, asking]) await acknowledged(stack, prefix, cache)
 
   const before = stack.upstash.commands
   for (let read = 0; read < 1000; read++) await leased.fetchActiveSystemPrompt()
@@ -216,8 +235,9 @@ test.serial('without an active row the fallback is served and nothing is stored'
     title: null,
   })
   const onlyTheGeneration = async () => {
-    const keys = await stack.redis.keys(`${prefix}:*`)
-    return keys.length === 1 && keys[0] === `${prefix}:generation`
+    const keys = (await stack.redis.keys(`${prefix}:*`)).map((key) => key.slice(prefix.length + 1))
+    const ofTheFleet = (key) => /^(fleet|settling|instance:.*)$/.test(key)
+    return keys.filter((key) => !ofTheFleet(key)).join() === 'generation'
   }
   t.truthy(await until(onlyTheGeneration, 'nothing but the generation to be stored'))
   await activatePrompt(stack.sql, { identity: 'there again' })
@@ -293,12 +313,23 @@ test.serial('debug shows a read, the store and the counters', async (t) => {
   t.true(debug.redis.ttlSeconds > 290 && debug.redis.ttlSeconds <= 300)
   t.like(debug.counters, {
     reads: 2,
-    memoryHits: 2,
-    hits: 0,
+    memoryHits: 1,
+    hits: 1,
     misses: 0,
     sourceReads: 1,
     fills: 1,
     invalidations: 1,
   })
-  t.deepEqual(cache.stats(), debug.counters)
+  t.like(cache.stats(), debug.counters)
+  const { redis, fleet: instances, counters, near, push, ...rest } = debug
+  t.is(redis.reason, null)
+  t.like(cache.stats(), {
+    instance: rest.instance,
+    hitRate: 0.5,
+    closed: false,
+    lastErrors: { redis: null, source: null, push: null },
+  })
+  t.true(near.ageMs >= 0 && near.leaseLeftMs > 0 && near.generation === receipt.generation)
+  t.deepEqual(push, { enabled: false, connected: false, reconnects: 0, lastEventAgoMs: null })
+  t.like(instances, [{ id: rest.instance, leaseMs: 1000, self: true }])
 })

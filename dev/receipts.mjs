@@ -48,7 +48,7 @@ const results = {
   fleets: FLEETS,
   ...(await runTrials({ trials, fleets: FLEETS, size: SIZE, seed, onProgress })),
 }
-for (const line of columns(rowsOf(results))) console.log(line)
+columns(rowsOf(results))
 const { reads, contradicted } = results
 console.log(`${contradicted} of ${reads} reads contradicted a receipt`)
 if (values.write) {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { SystemPromptCache } from 'grove-shared-cache'
 import { startStack } from '../../dev/stack.mjs'
+import { until } from '../../dev/until.mjs'
 
 /**
  * Starts the real stack before the tests of a file and stops it after them.
@@ -49,4 +50,13 @@ export function fleet(stack, shared = {}) {
     lines,
     instance: (own = {}) => new SystemPromptCache({ ...options, ...own }),
   }
+}
+
+/** Until the store knows that a cache serves nothing older than the present generation. */
+export function acknowledged({ redis }, prefix, cache) {
+  const { instance } = cache.stats()
+  return until(async () => {
+    const standing = JSON.parse(await redis.get(`${prefix}:instance:${instance}`))
+    return standing && String(standing.generation) === (await redis.get(`${prefix}:generation`))
+  }, `instance ${instance} to acknowledge the generation`)
 }

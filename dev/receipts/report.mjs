@@ -31,7 +31,7 @@ export function rowsOf({ size, trials }) {
       return [
         [`${victims} of ${size} ${how}`, `${proven.length} of ${those.length}`, times.join(' / ')],
       ]
-    }),
+    }).flat(),
   )
   return [['', 'proven', 'after, P50 / P99 / max (ms)'], ...rows]
 }

@@ -50,8 +50,6 @@ export async function runTrials({ trials, fleets, size, seed, onProgress = () =>
       trials: started.flatMap((fleet) => fleet.trials),
       reads: sum('reads'),
       contradicted: sum('proven'),
-      unproven: sum('unproven'),
-      found,
     }
   } finally {
     await Promise.all(started.flatMap((fleet) => fleet.kill()))

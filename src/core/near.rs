@@ -178,9 +178,10 @@ impl Near {
             if answered.origin == Origin::Source {
                 state.told = false;
             }
-            if answered.generation.is_some() {
-                state.acknowledged = answered.generation.clone();
-            }
+        }
+        // What is told meanwhile is newer.
+        if answered.generation.is_some() && (current || state.acknowledged.is_none()) {
+            state.acknowledged = answered.generation.clone();
         }
         state.asked_at = state.asked_at.max(answered.sent_at);
         let terms = self.terms(&answered, now).filter(|_| current);
