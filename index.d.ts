@@ -11,7 +11,8 @@ export interface SystemPromptDebug extends DebuggedPrompt, CacheState {}
  * What `code` of an error of this package may be: `CONFIG_INVALID` (an option), `ARGUMENT_INVALID` (an argument of a call),
  * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package).
  */
-export type CacheErrorCode = 'CONFIG_INVALID' | 'ARGUMENT_INVALID' | 'STORE_UNAVAILABLE' | 'CLOSED' | 'INTERNAL'
+export type CacheErrorCode =
+  'CONFIG_INVALID' | 'ARGUMENT_INVALID' | 'STORE_UNAVAILABLE' | 'CLOSED' | 'INTERNAL'
 
 /**
  * What the calls of this package throw and reject with: an `Error` with these properties, not a class of its own. In a `catch`:
@@ -149,13 +150,13 @@ export interface CacheOptions {
   fallbackPrompt?: string | undefined
   /**
    * Path of a file with one row as JSON (`{ id, title, updated_at, payload }`), from the working directory: the source where
-   * Supabase is not configured. Environment: `SYSTEM_PROMPT_FILE`. Default: none.
+   * Supabase is not configured. Environment: `SYSTEM_PROMPT_FILE`.
    */
   promptFile?: string | undefined
   /**
    * Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either.
    * Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and
-   * never stored. Default: none.
+   * never stored.
    */
   legacySource?: (() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>) | undefined
   /**
@@ -171,7 +172,7 @@ export interface CacheOptions {
   signingKey?: string | undefined
   /**
    * A second key of at least 32 characters whose signatures are accepted, for the time in which the key is changed.
-   * Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`. Default: none.
+   * Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`.
    */
   secondSigningKey?: string | undefined
   /**

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import * as grove from 'grove-shared-cache'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { runProgram } from './support/program.mjs'
 import { withStack } from './support/stack.mjs'
@@ -223,7 +222,6 @@ test.serial('the types are what the calls take and give, under --strict', (t) =>
 })
 
 // Without metrics, the types are those of an earlier version.
-const testWhole = 'metrics' in grove ? test.serial : test.serial.skip
-testWhole('every call, option and answer has its type, under the strictest settings', (t) => {
+test.serial('every call, option and answer has its type, under the strictest settings', (t) => {
   t.notThrows(() => compile('types/tsconfig.whole.json'))
 })

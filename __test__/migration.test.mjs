@@ -6,7 +6,6 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
-import * as grove from 'grove-shared-cache'
 
 import { startInstances } from '../dev/instances.mjs'
 import { readBody, serve } from '../dev/loopback.mjs'
@@ -227,8 +226,7 @@ for (const kind of KINDS) {
   })
 
   // Without the option, the receipt names no instances.
-  const proves = 'metrics' in grove ? test.serial : test.serial.skip
-  proves(`${kind}: the admin is told that no instance serves the old prompt`, async (t) => {
+  test.serial(`${kind}: the admin is told that no instance serves the old prompt`, async (t) => {
     await activatePrompt(stack.sql, { identity: 'you are old' })
     const [admin, other] = await start(t, migrated(kind, { marks: [PROOF] }), { count: 2 })
     for (const instance of [admin, other]) await instance.chat()

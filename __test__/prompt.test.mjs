@@ -321,7 +321,7 @@ test.serial('debug shows a read, the store and the counters', async (t) => {
     invalidations: 1,
   })
   t.like(cache.stats(), debug.counters)
-  const { redis, fleet: instances, counters, near, push, ...rest } = debug
+  const { redis, fleet: instances, near, push, ...rest } = debug
   t.is(redis.reason, null)
   t.like(cache.stats(), {
     instance: rest.instance,

@@ -93,7 +93,7 @@ const UNTRUE = [
     'Default: `warn`',
     /logLevel has the default/,
   ],
-  ['an option without a type', 'types', '  push?: boolean\n', '', /there is no push/],
+  ['an option without a type', 'types', '  push?: boolean | undefined\n', '', /there is no push/],
 ]
 for (const [situation, text, from, to, message] of UNTRUE) {
   test(`${situation} is found`, (t) => {

@@ -188,3 +188,18 @@ await cache.set('lenses', there, '60')
 // @ts-expect-error a value is needed
 await cache.set('lenses')
 same<Awaited<ReturnType<typeof close>>, void>(true)
+
+// Errors
+
+import type { CacheError, CacheErrorCode } from 'grove-shared-cache'
+try {
+  await invalidateSystemPrompt()
+} catch (error) {
+  const { code, retryable, cause } = error as CacheError
+  same<typeof code, CacheErrorCode>(true)
+  same<typeof retryable, boolean>(true)
+  const behind: string | undefined = cause?.code
+  if (code === 'STORE_UNAVAILABLE' && retryable) console.warn(behind)
+  // @ts-expect-error a code that does not exist
+  if (code === 'TIMEOUT') console.warn(code)
+}

@@ -8,9 +8,12 @@
  * @returns {Map<string, string>} the comment of each, in one line
  */
 export function membersOf(types, name) {
-  const [, parents, body] =
+  const [, parents, body = ''] =
     types.match(
-      new RegExp(`export interface ${name}(?: extends ([\\w, ]+))? \\{\\n(.*?)\\n\\}`, 's'),
+      new RegExp(
+        `export interface ${name}(?: extends ([\\w, ]+))? (?:\\{\\}|\\{\\n(.*?)\\n\\})`,
+        's',
+      ),
     ) ?? joined(types, name)
   const members = new Map()
   for (const parent of parents?.split(', ') ?? []) {

@@ -38,12 +38,12 @@ pub struct CacheOptions<'env> {
     #[napi(ts_type = "string | undefined")]
     pub fallback_prompt: Option<String>,
     /// Path of a file with one row as JSON (`{ id, title, updated_at, payload }`), from the working directory: the source where
-    /// Supabase is not configured. Environment: `SYSTEM_PROMPT_FILE`. Default: none.
+    /// Supabase is not configured. Environment: `SYSTEM_PROMPT_FILE`.
     #[napi(ts_type = "string | undefined")]
     pub prompt_file: Option<String>,
     /// Asked when the source has no prompt or does not answer; null, undefined and an error mean that it has none either.
     /// Has the second half of `sourceTimeoutMs`; the source then has the first. What it gives is served, and
-    /// never stored. Default: none.
+    /// never stored.
     #[napi(
         ts_type = "(() => string | LegacyPrompt | null | undefined | Promise<string | LegacyPrompt | null | undefined>) | undefined"
     )]
@@ -58,7 +58,7 @@ pub struct CacheOptions<'env> {
     #[napi(ts_type = "string | undefined")]
     pub signing_key: Option<String>,
     /// A second key of at least 32 characters whose signatures are accepted, for the time in which the key is changed.
-    /// Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`. Default: none.
+    /// Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`.
     #[napi(ts_type = "string | undefined")]
     pub second_signing_key: Option<String>,
     /// Seconds until a stored prompt expires, 1 to 31536000: how long a change made without an invalidation may stay unseen.
