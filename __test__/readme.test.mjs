@@ -20,9 +20,23 @@ const DOCUMENTS = [README, MIGRATION, SECURITY, 'examples/express/README.md', 'f
  * How each snippet is tested: the document, the heading above it, its language ('' for none), and the way. Snippets of one heading and
  * language are taken in their order. Those in `sh` need no line here: each is read by a shell, and what it names must be there.
  */
+let shownReceipt
 const WAYS = [
   [README, 'Use', 'js', runs({ after: theRoutesOfUse(), prints: servesThePrompt })],
   [README, 'Use', '', isWhatIsAssembled],
+  [
+    README,
+    'Did it arrive everywhere?',
+    'js',
+    runs({
+      before: `
+        import { fetchActiveSystemPrompt, invalidateSystemPrompt } from 'grove-shared-cache'
+        await fetchActiveSystemPrompt()`,
+      after: `console.log(JSON.stringify(receipt))`,
+      prints: (t, receipt) => (shownReceipt = receipt),
+    }),
+  ],
+  [README, 'Did it arrive everywhere?', 'json', isOfTheSameShape],
   [
     README,
     'Small JSON values',
@@ -141,6 +155,16 @@ function runs({ type = 'module', before = '', after = '', prints }) {
     t.is(status, 0, stderr)
     prints(t, JSON.parse(stdout.trim().split('\n').at(-1)))
   }
+}
+
+/** What the snippet before it gave, in place of what is printed there. */
+function isOfTheSameShape(t, text) {
+  const printed = JSON.parse(text)
+  t.deepEqual(Object.keys(printed), Object.keys(shownReceipt))
+  for (const instance of printed.instances)
+    t.deepEqual(Object.keys(instance), Object.keys(shownReceipt.instances[0]))
+  t.is(printed.provenAfterMs, Math.max(...printed.instances.map((it) => it.confirmedAfterMs)))
+  t.true(shownReceipt.provenAfterMs > 0 && shownReceipt.shared)
 }
 
 function theRoutesOfUse() {

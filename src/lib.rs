@@ -13,12 +13,13 @@
 //!
 //! **The life of an invalidation** ([`core::invalidation`]). It ends this instance's epoch at once, opens a new generation in
 //! the store by one script, refills it, and tells the other instances over the [`core::push`] stream. From then on a fill that
-//! was loaded earlier is refused. Calls that come together share one ([`core::batches`]). One that did not get through is owed
+//! was loaded earlier is refused. Instances list themselves before they hold a lease ([`core::registration`]), so that a receipt can say
+//! of each of them ([`core::fleet`]) that the change has arrived ([`core::receipt`]). Calls that come together share one ([`core::batches`]). One that did not get through is owed
 //! ([`core::pending`]) and tried again until it did. The rules that make this add up to a guarantee have names in [`core::rules`].
 //!
 //! Everything that waits for the network does so on tokio's threads; the event loop only receives the result. All HTTP
 //! goes through [`core::http`]: one deadline, no redirects, a cap. What went wrong is a [`core::error`]; what happened
-//! is counted in [`core::stats`] and told through [`core::journal`] and [`core::log`].
+//! is counted in [`core::stats`], shown by [`core::metrics`], and told through [`core::journal`] and [`core::log`].
 //!
 //! `binding` may use all of `core`; `core` never names N-API, and builds and tests without it. In `core`, only `prompt`, its
 //! options in `config`, and `wiring` know that the value is a system prompt.
