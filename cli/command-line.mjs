@@ -52,12 +52,12 @@ export class UsageError extends Error {}
 export function commandOf(words) {
   const [command, ...rest] = words
   if (command === '--version') return { text: version(), status: 0 }
-  if (command === undefined || command === '--help' || command === '-h' || command === 'help')
-    return { text: USAGE, status: 2 }
+  if (command === undefined) return { text: USAGE, status: 2 }
+  if (['--help', '-h', 'help'].includes(command)) return { text: USAGE, status: 0 }
   if (!Object.hasOwn(OPTIONS, command))
     throw new UsageError(`there is no command ${JSON.stringify(command)}\n\n${USAGE}`)
   const values = valuesOf(command, rest)
-  if (values.help) return { text: USAGE, status: 2 }
+  if (values.help) return { text: USAGE, status: 0 }
   for (const file of values['env-file'] ?? []) loadVariables(file)
   const options = {
     keyPrefix: values['key-prefix'] ?? values.prefix,

@@ -18,7 +18,15 @@ pub struct Standing {
     pub lease: Duration,
 }
 
+/// How long an instance stays listed after it said how it stands, at least.
+const LISTED: Duration = Duration::from_secs(300);
+
 impl Standing {
+    /// For how long the instance is listed: a lease is renewed in less.
+    pub fn listed_for(&self) -> Duration {
+        LISTED.max(self.lease * 2)
+    }
+
     /// One line of JSON.
     pub fn to_line(&self) -> String {
         let generation = self.generation.as_ref().map(Generation::to_json);
@@ -378,6 +386,17 @@ mod tests {
             assert_eq!(progress.proven_after(), None, "{situation}");
             progress.look(at(1000));
             assert_eq!(progress.proven_after(), Some(LEASE), "{situation}");
+        }
+    }
+
+    #[test]
+    fn an_instance_is_listed_for_longer_than_its_lease() {
+        for (lease, listed_for) in [(at(1000), 300), (at(3_600_000), 7200)] {
+            let standing = Standing {
+                generation: None,
+                lease,
+            };
+            assert_eq!(standing.listed_for(), Duration::from_secs(listed_for));
         }
     }
 

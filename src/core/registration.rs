@@ -12,8 +12,8 @@ use crate::core::fleet::{Member, Standing};
 use crate::core::http::Deadline;
 use crate::core::protocol::Generation;
 use crate::core::rules::Rule;
+use crate::core::store::Register;
 use crate::core::store::guarded::Guarded;
-use crate::core::store::{LISTED, Register};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,18 +80,17 @@ impl Registration {
         news
     }
 
-    fn enlisted(&self, sent_at: Duration, generation: Option<Generation>) {
+    fn enlisted(&self, sent_at: Duration, standing: Standing) {
+        self.restated(sent_at, standing);
         let mut state = self.state();
-        state.listed_until = sent_at + LISTED;
         state.renew_at = sent_at + RENEWAL;
         state.refused = false;
-        state.told = generation;
     }
 
-    fn restated(&self, sent_at: Duration, generation: Option<Generation>) {
+    fn restated(&self, sent_at: Duration, standing: Standing) {
         let mut state = self.state();
-        state.listed_until = sent_at + LISTED;
-        state.told = generation;
+        state.listed_until = sent_at + standing.listed_for();
+        state.told = standing.generation;
     }
 
     fn refused(&self, now: Duration) {
@@ -159,7 +158,7 @@ impl Cache {
         let enlisting = store.enlist(deadline, &self.parts.id, &standing, self.settling());
         match enlisting.await {
             Ok(()) => {
-                self.registration.enlisted(sent_at, standing.generation);
+                self.registration.enlisted(sent_at, standing);
                 Ok(())
             }
             // What it may read is read all the same.
@@ -222,7 +221,7 @@ impl Cache {
             let (sent_at, standing) = (cache.parts.clock.monotonic(), cache.standing());
             let restating = store.restate(cache.redis_deadline(), &cache.parts.id, &standing);
             match restating.await {
-                Ok(true) => cache.registration.restated(sent_at, standing.generation),
+                Ok(true) => cache.registration.restated(sent_at, standing),
                 Ok(false) => cache.sighted(false),
                 Err(fault) => cache.stats.store_failed(&fault),
             }

@@ -8,7 +8,7 @@ use crate::core::http::Deadline;
 use crate::core::protocol::{
     Announcement, Generation, Keys, Marks, Record, Snapshot, next_generation,
 };
-use crate::core::store::{Fill, KeyValue, LISTED, Probe, Register, Store};
+use crate::core::store::{Fill, KeyValue, Probe, Register, Store};
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -216,8 +216,8 @@ impl Register for Memory {
         }
         ids.insert(id.to_owned());
         values.insert(self.keys.fleet.clone(), list(ids));
-        let standing = self.value(&standing.to_line(), LISTED);
-        values.insert(self.keys.instance(id), standing);
+        let said = self.value(&standing.to_line(), standing.listed_for());
+        values.insert(self.keys.instance(id), said);
         Ok(())
     }
 
@@ -226,7 +226,7 @@ impl Register for Memory {
         let key = self.keys.instance(id);
         let listed = values.contains_key(&key);
         if listed {
-            values.insert(key, self.value(&standing.to_line(), LISTED));
+            values.insert(key, self.value(&standing.to_line(), standing.listed_for()));
         }
         Ok(listed)
     }

@@ -85,13 +85,10 @@ pub trait Store: Send + Sync {
     }
 }
 
-/// How long an instance stays listed after it said how it stands.
-pub const LISTED: Duration = Duration::from_secs(300);
-
 /// The list of the instances that read.
 #[async_trait]
 pub trait Register: Send + Sync {
-    /// Lists an instance for [`LISTED`], and keeps how it stands. Where there was no list, marks it for the time `settling` as
+    /// Lists an instance for as long as its standing says, and keeps that. Where there was no list, marks it for the time `settling` as
     /// one that may not be whole.
     async fn enlist(
         &self,
@@ -101,7 +98,7 @@ pub trait Register: Send + Sync {
         settling: Duration,
     ) -> Result<(), Fault>;
 
-    /// How an instance that is listed stands now, for another [`LISTED`]. False: it is not listed.
+    /// How an instance that is listed stands now; its time begins anew. False: it is not listed.
     async fn restate(
         &self,
         deadline: Deadline,

@@ -10,7 +10,7 @@ use crate::core::http::{Deadline, Http, Reply};
 use crate::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
 use crate::core::stats::Counter;
 use crate::core::store::sync::{Access, Sync};
-use crate::core::store::{Fill, KeyValue, LISTED, Probe, Register, Store};
+use crate::core::store::{Fill, KeyValue, Probe, Register, Store};
 use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -331,7 +331,7 @@ impl Register for Upstash {
             self.keys.settling,
             id,
             standing.to_line(),
-            LISTED.as_secs(),
+            standing.listed_for().as_secs(),
             // Redis refuses an expiry of zero.
             settling.as_millis().max(1) as u64,
         ]);
@@ -348,7 +348,8 @@ impl Register for Upstash {
         standing: &Standing,
     ) -> Result<bool, Fault> {
         let (key, line) = (self.keys.instance(id), standing.to_line());
-        let command = json!(["SET", key, line, "EX", LISTED.as_secs(), "XX"]);
+        let seconds = standing.listed_for().as_secs();
+        let command = json!(["SET", key, line, "EX", seconds, "XX"]);
         let set = self.command(deadline, Access::Write, command).await?;
         Ok(!set.is_null())
     }
