@@ -1,4 +1,4 @@
-// The routes. All that concerns the cache is three calls: fetch, invalidate, debug.
+// The routes. All that concerns the cache is three calls: fetch, invalidate, debug. The console's are in console.mjs.
 
 import { createHash, randomUUID } from 'node:crypto'
 import express from 'express'
@@ -9,18 +9,23 @@ import {
 } from 'grove-shared-cache'
 
 import { adminOnly } from './admin.mjs'
+import { createConsole } from './console.mjs'
 
 const SESSIONS_KEPT = 1000
+// The lease: by then no instance serves the old prompt, confirmed or not.
+const PROVEN_WITHIN_MS = 1000
 
 /**
  * The Express application, not listening yet.
  *
- * @param {{ adminToken?: string, proxies?: number }} [options] `adminToken`: what the admin routes ask for; without one they are
- *   open. `proxies`: how many stand in front of this server, so that the rate limit sees the client's address
+ * @param {{ adminToken?: string, proxies?: number, editUrl?: string }} [options] `adminToken`: what the admin routes ask for; without
+ *   one they are open. `proxies`: how many stand in front of this server, so that the rate limit sees the client's address.
+ *   `editUrl`: where the console posts an edited prompt; without it the console edits nothing
  */
-export function createApp({ adminToken, proxies = 0 } = {}) {
+export function createApp({ adminToken, proxies = 0, editUrl } = {}) {
   const app = express()
   const sessions = new Map()
+  const operators = createConsole({ adminToken, editUrl })
   app.set('trust proxy', proxies)
   app.use(express.json())
 
@@ -32,6 +37,7 @@ export function createApp({ adminToken, proxies = 0 } = {}) {
       const began = performance.now()
       const prompt = await fetchActiveSystemPromptConfig()
       const systemPromptMs = Number((performance.now() - began).toFixed(2))
+      operators.tookRead(prompt.tier, systemPromptMs)
 
       const sessionId = randomUUID()
       sessions.set(sessionId, { systemPrompt: prompt.content, messages: [] })
@@ -61,13 +67,13 @@ export function createApp({ adminToken, proxies = 0 } = {}) {
       })
     }
     try {
-      const { generation, shared } = await invalidateSystemPrompt()
+      const receipt = await invalidateSystemPrompt({ wait: 'all', timeoutMs: PROVEN_WITHIN_MS })
+      operators.invalidated(receipt)
       response.json({
         success: true,
         message: 'Cache invalidated',
         invalidated: type || 'all',
-        generation,
-        shared,
+        ...receipt,
       })
     } catch ({ code, retryable }) {
       // The package has logged why. Other instances may still serve the old prompt: the caller should try again.
@@ -83,6 +89,8 @@ export function createApp({ adminToken, proxies = 0 } = {}) {
       next(error)
     }
   })
+
+  app.use(operators.router)
 
   // Four parameters make it Express' error handler. A broken body carries its status: 400, 413, 415.
   app.use((error, request, response, next) => {

@@ -25,7 +25,8 @@ configure({
   logLevel: process.env.LOG_LEVEL || undefined,
 })
 
-const { ADMIN_TOKEN: adminToken, HOST: host = '127.0.0.1' } = process.env
+// DEMO_EDIT_URL is set by the local demo, whose source the console may edit.
+const { ADMIN_TOKEN: adminToken, DEMO_EDIT_URL: editUrl, HOST: host = '127.0.0.1' } = process.env
 const proxies = Number(process.env.TRUSTED_PROXIES || 0)
 if (!Number.isInteger(proxies) || proxies < 0) {
   throw new Error('TRUSTED_PROXIES is how many proxies stand in front: it must be a whole number')
@@ -36,7 +37,7 @@ if (!adminToken && !['127.0.0.1', '::1', 'localhost'].includes(host)) {
   )
 }
 
-const server = createServer(createApp({ adminToken, proxies }))
+const server = createServer(createApp({ adminToken, proxies, editUrl }))
 server.listen(Number(process.env.PORT || 8080), host)
 await once(server, 'listening')
 const { address, family, port } = server.address()
