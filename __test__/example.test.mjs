@@ -103,8 +103,10 @@ test.serial('invalidate takes the type system-prompt, or none at all', async (t)
   let last = 0
   for (const [situation, body, invalidated] of BODIES) {
     const answer = await invalidate(instance, body)
-    const { generation, ...rest } = answer.body
+    const { generation, committedAt, instances, provenAfterMs, ...rest } = answer.body
     const message = 'Cache invalidated'
+    t.true(Math.abs(Date.now() - committedAt) < 5000, situation)
+    t.true(Array.isArray(instances) && provenAfterMs <= 1000, situation)
     t.is(answer.status, 200, situation)
     t.deepEqual(rest, { success: true, message, invalidated, shared: true }, situation)
     t.true(generation > last, situation)
@@ -262,6 +264,8 @@ test.serial('with ADMIN_TOKEN, the admin routes ask for it and the others do not
   const routes = [
     ['POST', '/api/cache/invalidate'],
     ['GET', '/api/debug/system-prompt'],
+    ['GET', '/console/state'],
+    ['GET', '/metrics'],
   ]
   const send = (method, path, authorization) =>
     fetch(instance.url + path, { method, headers: authorization ? { authorization } : {} })
@@ -285,6 +289,7 @@ test.serial('with ADMIN_TOKEN, the admin routes ask for it and the others do not
   }
   t.is((await send('GET', '/healthz')).status, 200)
   t.is((await send('POST', '/api/chat/init')).status, 200)
+  t.is((await send('GET', '/console')).status, 200)
 })
 
 test.serial('an address that asks too often is told to wait, and chats go on', async (t) => {

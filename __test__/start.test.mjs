@@ -76,6 +76,9 @@ needsProc.serial('it stays up, and the commands that it prints do what they say'
   const run = start(t, [])
   await run.printed('/api/debug/system-prompt\n')
   await run.printed('Still running')
+  const [console] = run.output.match(/^http:\S+\/console$/m)
+  t.is((await fetch(console)).status, 200)
+  t.true((await (await fetch(`${console}/state`)).json()).editable)
   const commands = run.output.replaceAll('\\\n', ' ').match(/^curl .+$/gm)
   t.is(commands.length, 6)
   if (spawnSync('curl', ['--version']).status === 0) {

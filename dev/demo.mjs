@@ -3,6 +3,7 @@
 import { openBackends } from './backends.mjs'
 import { fingerprintOf } from './fingerprint.mjs'
 import { inWords, startInstances } from './instances.mjs'
+import { startPromptEditor } from './prompt-editor.mjs'
 import { activatePrompt } from './prompt-edits.mjs'
 import { measurePropagation } from './propagation.mjs'
 import { columns, dim, heading, ms } from './terminal.mjs'
@@ -21,7 +22,14 @@ export async function runDemo({ environment, embedded, onStarted }) {
   const backends = await openBackends({ environment, embedded })
   onStarted(backends.stop)
   const { store, source } = backends
-  const instances = await startInstances({ environment: backends.environment, onLine: printLine })
+  const given = { ...backends.environment }
+  if (source.local) {
+    // The console's edit box; a Supabase of yours is only read.
+    const editor = await startPromptEditor(source.sql)
+    onStarted(editor.stop)
+    given.DEMO_EDIT_URL = editor.url
+  }
+  const instances = await startInstances({ environment: given, onLine: printLine })
   for (const instance of instances) {
     let stopping = false
     onStarted(() => {
@@ -59,7 +67,7 @@ export async function runDemo({ environment, embedded, onStarted }) {
     isNew,
   })
   console.log(`  POST ${through.url}/api/cache/invalidate was answered in ${ms(invalidateMs)}`)
-  console.log(`  ${JSON.stringify(receipt)}`)
+  showReceipt(receipt)
 
   heading('After: time from that answer to the first chat with the change')
   columns(
@@ -104,6 +112,21 @@ function leaveAlone() {
     '  This Supabase is yours: no row is changed. Watch the generation instead, which an invalidation renews.',
   )
   return (chat, receipt) => receipt.generation !== null && chat.generation === receipt.generation
+}
+
+function showReceipt({ generation, shared, instances, provenAfterMs }) {
+  console.log(
+    `  generation ${generation ?? 'unknown'}, ${shared ? 'shared' : 'for that instance alone'}`,
+  )
+  if (instances.length > 0)
+    columns(
+      instances.map(({ id, confirmedAfterMs, by }) => [
+        id,
+        confirmedAfterMs === null ? 'not confirmed' : `after ${ms(confirmedAfterMs)}`,
+        by,
+      ]),
+    )
+  if (provenAfterMs !== null) console.log(`  proven everywhere after ${ms(provenAfterMs)}`)
 }
 
 async function showChats(instances) {

@@ -13,8 +13,10 @@ export function printInvitation({ backends: { store, source }, instances }) {
     [store.local ? 'Upstash bridge' : 'your Upstash', store.url],
     [source.local ? 'Supabase gateway' : 'your Supabase', source.url],
   ])
+  heading('Open the console')
+  console.log(`${first.url}/console`)
   if (source.local) {
-    heading('Edit the prompt')
+    heading('Edit the prompt, there or by hand')
     console.log(
       `curl -X PATCH '${source.url}/rest/v1/system_prompts?status=eq.active' ${JSON_HEADER} \\
   -H 'apikey: ${source.key}' \\

@@ -1,4 +1,5 @@
-// What the project needs on a machine, installed if it is missing: npm packages, the built addon, redis-server.
+// What the project needs on a machine, installed if it is missing: npm packages, the built addon, and for the tests
+// redis-server and a browser.
 // Uses nothing but Node itself, because it runs first.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
@@ -9,18 +10,21 @@ import { root, runCommand } from './command.mjs'
 
 /** Everything the addon is made of. */
 const SOURCES = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json']
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome']
 
 /**
  * Brings the machine to where the project runs; says what it does, and is quiet where there is nothing to do.
  *
- * @param {{ redis?: 'optional' | 'required' }} [needs] `required`: redis-server is installed with apt where that can be
- *   done, and its absence is an error otherwise.
+ * @param {{ redis?: 'optional' | 'required', browser?: 'optional' | 'required' }} [needs] `required`: redis-server, or a
+ *   browser, is installed with apt where that can be done, and its absence is an error otherwise.
  */
-export async function setUp({ redis = 'optional' } = {}) {
+export async function setUp({ redis = 'optional', browser = 'optional' } = {}) {
   requireNode()
   installPackages()
   buildAddon()
-  if (redis === 'required') installRedis()
+  if (redis === 'required' && !onPath('redis-server')) install('redis-server')
+  // A page without a font has no width.
+  if (browser === 'required' && !browserPath()) install('chromium', 'fonts-liberation')
 }
 
 function requireNode() {
@@ -56,26 +60,34 @@ export function builtAddon() {
   return name && join(root, name)
 }
 
-function installRedis() {
-  if (onPath('redis-server')) return
+/** The browser of this machine, for tests without a screen; undefined where there is none. */
+export function browserPath() {
+  return BROWSERS.map(onPath).find(Boolean)
+}
+
+/** @param {string} program @param {...string} packages that it needs beside its own */
+function install(program, ...packages) {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
   if (!onPath('apt-get') || (sudo.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0)) {
     fail(
-      'redis-server is needed for the tests. Install it with your package manager, for example ' +
-        '`sudo apt-get install redis-server`, `brew install redis` or `apk add redis`, and run this again.',
+      `${program} is needed for the tests. Install it with your package manager, for example ` +
+        `\`sudo apt-get install ${program}\`, \`brew install ${program.replace('-server', '')}\` or ` +
+        `\`apk add ${program.replace('-server', '')}\`, and run this again.`,
     )
   }
-  step('Installing redis-server')
+  step(`Installing ${program}`)
   const apt = (...words) => {
     const [command, ...rest] = [...sudo, 'apt-get', '-qq', ...words]
     run(command, rest)
   }
   apt('update')
-  apt('install', '-y', '--no-install-recommends', 'redis-server')
+  apt('install', '-y', '--no-install-recommends', program, ...packages)
 }
 
+/** Where a program is; undefined if PATH does not have it. */
 function onPath(program) {
-  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)))
+  const folders = (process.env.PATH ?? '').split(':')
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path))
 }
 
 /** @returns {string[]} the file itself, or all files below the folder */
@@ -104,4 +116,5 @@ function fail(words) {
   process.exit(1)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await setUp({ redis: 'required' })
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await setUp({ redis: 'required', browser: 'required' })

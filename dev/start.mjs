@@ -5,7 +5,7 @@ import { setUp } from './setup.mjs'
 
 const usage = `Shows one prompt shared by three Express instances: starts a local store and source and the instances,
 edits the prompt, invalidates it through one instance, and measures when each of them serves the new one.
-Then it stays up to be played with, until Ctrl-C.
+Then it stays up to be played with, until Ctrl-C; the console of the instances is the place for that.
 
   npm start                     starts everything
   npm start -- --once           ends after the run: status 0 if all instances changed within a second, else 1
@@ -49,6 +49,10 @@ try {
   } else {
     const { printInvitation } = await import('./invitation.mjs')
     printInvitation(run)
+    if (run.backends.store.local) {
+      const { startVisitors } = await import('./visitors.mjs')
+      stops.push(startVisitors(run.instances))
+    }
     staying = true
   }
 } catch (error) {

@@ -3,7 +3,7 @@
 import { runCommand } from './command.mjs'
 import { setUp } from './setup.mjs'
 
-await setUp({ redis: 'required' })
+await setUp({ redis: 'required', browser: 'required' })
 
 const suites = [
   ['cargo', ['test', '--locked', '--no-default-features']],

@@ -1,0 +1,268 @@
+// The example's console as an operator sees it: a real browser on real processes, over the real stack.
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { chromium } from 'playwright-core'
+
+import { startInstances } from '../dev/instances.mjs'
+import { startPromptEditor } from '../dev/prompt-editor.mjs'
+import { activatePrompt } from '../dev/prompt-edits.mjs'
+import { browserPath } from '../dev/setup.mjs'
+import { until } from '../dev/until.mjs'
+import { withStack } from './support/stack.mjs'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const PICTURES = fileURLToPath(new URL('../test-artifacts', import.meta.url))
+const DESKTOP = { width: 1280, height: 900 }
+const PHONE = { width: 360, height: 740 }
+const LEASE_MS = 1000
+
+const stack = withStack(test)
+let browser
+let editor
+
+test.serial.before(async () => {
+  mkdirSync(PICTURES, { recursive: true })
+  editor = await startPromptEditor(stack.sql)
+  // Chromium's own sandbox does not start as root.
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
+  browser = await chromium.launch({ executablePath: browserPath(), args })
+})
+test.after.always(async () => {
+  await browser?.close()
+  await editor?.stop()
+})
+test.afterEach.always(() => stack.upstash.faults.clear())
+
+/** Three instances with traffic, on keys that no other test uses; they end with the test. */
+async function fleet(t, environment = {}) {
+  const keys = { CACHE_KEY_PREFIX: `test:${randomUUID()}` }
+  const instances = await startInstances({
+    environment: { ...stack.environment, ...keys, ...environment },
+  })
+  const visit = () => instances.forEach((instance) => instance.chat().catch(() => {}))
+  visit()
+  const visits = setInterval(visit, 100)
+  t.teardown(() => {
+    clearInterval(visits)
+    return Promise.all(instances.map((instance) => instance.stop()))
+  })
+  return instances
+}
+
+/**
+ * The console of an instance in a window of its own. `look` takes a picture, and sees to it that the page is accessible and no wider
+ * than the window. When the test ends, nothing but `expected` may have been on the browser's console.
+ */
+async function open(t, { url }, { viewport = DESKTOP, colorScheme = 'light', expected = [] } = {}) {
+  const context = await browser.newContext({ viewport, colorScheme, reducedMotion: 'reduce' })
+  const page = await context.newPage()
+  const complaints = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (line) => {
+    if (['error', 'warning'].includes(line.type())) complaints.push(line.text())
+  })
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${url}/`)) complaints.push(`asked ${request.url()}`)
+  })
+  const response = await page.goto(`${url}/console`)
+  t.is(response.status(), 200)
+
+  const look = async (name) => {
+    await page.evaluate(AXE)
+    const violations = await page.evaluate(async () => {
+      const found = await globalThis.axe.run()
+      return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`)
+    })
+    t.deepEqual(violations, [], name)
+    const [content, window] = await page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      globalThis.innerWidth,
+    ])
+    t.true(content <= window, `${name}: ${content} of ${window}`)
+    await page.screenshot({ path: `${PICTURES}/console-${name}.png`, fullPage: true })
+  }
+  const close = async () => {
+    await context.close()
+    const unexpected = complaints.filter((line) => !expected.some((known) => known.test(line)))
+    t.deepEqual(unexpected, [])
+  }
+  return { page, look, close }
+}
+
+const rows = (page) => page.locator('#fleet tr .words').allTextContents()
+
+/** Waits until the page knows all three, and that they have what the store has. */
+const settled = (page) =>
+  until(async () => {
+    const words = await rows(page)
+    return words.length === 3 && words.every((each) => each === 'current')
+  }, 'a fleet of three')
+
+async function activate(identity) {
+  await activatePrompt(stack.sql, { title: `Titled ${identity}`, payload: { identity } })
+}
+
+const VIEWS = [
+  ['light', { viewport: DESKTOP, colorScheme: 'light' }],
+  ['dark', { viewport: DESKTOP, colorScheme: 'dark' }],
+  ['phone-light', { viewport: PHONE, colorScheme: 'light' }],
+  ['phone-dark', { viewport: PHONE, colorScheme: 'dark' }],
+]
+for (const [name, view] of VIEWS) {
+  test.serial(`${name}: an edit is invalidated, and each instance confirms it`, async (t) => {
+    await activate('you are on the page')
+    const instances = await fleet(t, { DEMO_EDIT_URL: editor.url })
+    const { page, look, close } = await open(t, instances[0], view)
+    await settled(page)
+    t.is(await page.textContent('#prompt-name'), 'Titled you are on the page')
+    t.is(await page.textContent('#full'), '## Identity\nyou are on the page')
+    await look(name)
+
+    const content = '## Identity\nyou are edited\n\n## Boundaries\nnone'
+    await page.fill('#edit-name', `Edited in ${name}`)
+    await page.fill('#edit-text', content)
+    await page.click('text=Save to the source')
+    await page.waitForSelector('text=Saved.')
+    t.is(await page.textContent('#prompt-name'), 'Titled you are on the page', 'not invalidated')
+
+    await page.click('#invalidate')
+    const proven = await page.waitForSelector('#outcome[data-kind=proven]')
+    const [, after] = /^Proven everywhere after ([\d.]+) ms$/.exec(await proven.textContent())
+    t.true(Number(after) < LEASE_MS, `${after} ms`)
+    for (const words of await rows(page))
+      t.regex(words, /^confirmed after [\d.]+ ms \(acknowledged\)$/)
+    await page.waitForSelector(`#prompt-name:text-is("Edited in ${name}")`)
+    t.is(await page.textContent('#full'), content)
+    t.is(await page.inputValue('#edit-text'), content)
+    for (const instance of instances) t.is((await instance.chat()).title, `Edited in ${name}`)
+
+    await page.waitForSelector('#latency .mark')
+    t.is(await page.locator('#propagation .mark').count(), 3)
+    await page.click('summary')
+    await look(`${name}-proven`)
+    await close()
+  })
+}
+
+test.serial('a frozen instance is gone past, by its lease', async (t) => {
+  await activate('you are frozen')
+  const [first, second, frozen] = await fleet(t)
+  const { page, look, close } = await open(t, first)
+  await settled(page)
+  t.false(await page.isVisible('#edit'), 'without the demo nothing is edited')
+  const { instance } = await frozen.debug()
+  t.teardown(() => process.kill(frozen.pid, 'SIGCONT'))
+  process.kill(frozen.pid, 'SIGSTOP')
+
+  await page.click('#invalidate')
+  const row = (id) => page.locator(`#fleet tr:has(code[title="${id}"])`)
+  await page.waitForSelector('#fleet tr[data-kind=ack]')
+  await row(instance).locator('.words', { hasText: 'waiting' }).waitFor()
+  await look('frozen-waiting')
+  await page.waitForSelector('#outcome[data-kind=proven]')
+  t.regex(await row(instance).locator('.words').textContent(), /^lease expired after \d+ ms$/)
+  const { instance: other } = await second.debug()
+  t.regex(await row(other).locator('.words').textContent(), /^confirmed after .+ \(acknowledged\)$/)
+  await page.waitForSelector('#propagation .mark.late')
+  await look('frozen')
+  await close()
+})
+
+test.serial('with ADMIN_TOKEN the page asks for it, and keeps it in the tab', async (t) => {
+  await activate('you are guarded')
+  const token = 'canary-console-token'
+  const [first] = await fleet(t, { ADMIN_TOKEN: token, DEMO_EDIT_URL: editor.url })
+  const { page, look, close } = await open(t, first, { expected: [/status of 401/] })
+  await page.waitForSelector('#token-field:focus')
+  t.false(await page.isVisible('#content'))
+  await look('token')
+  await page.keyboard.type('wrong')
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('text=The server did not take the token.')
+  await look('token-refused')
+  await page.keyboard.type(token)
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('#invalidate:focus')
+  await settled(page)
+  // By the keyboard alone.
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('#outcome[data-kind=proven]')
+  t.is(await page.evaluate(() => document.activeElement.id), 'invalidate')
+  await page.reload()
+  await page.waitForSelector('#fleet tr')
+  t.false((await page.content()).includes(token))
+  await page.click('text=Forget token')
+  await page.waitForSelector('#token-field:focus')
+  t.is(await page.evaluate(() => sessionStorage.length), 0)
+  await close()
+})
+
+test.serial('a store that fails and a server that is gone are told, with what to do', async (t) => {
+  await activate('you are unlucky')
+  const [first] = await fleet(t)
+  const { page, look, close } = await open(t, first, {
+    expected: [/status of 500/, /ERR_CONNECTION_REFUSED/, /ERR_EMPTY_RESPONSE/],
+  })
+  await settled(page)
+  stack.upstash.faults.set({ kind: 'status', code: 503 })
+  await page.click('#invalidate')
+  await page.waitForSelector('text=Redis did not take the invalidation (STORE_UNAVAILABLE)')
+  await page.waitForSelector('text=It is tried again in the background.')
+  await page.waitForSelector('text=does not answer')
+  await look('store-fails')
+  stack.upstash.faults.clear()
+  await page.waitForSelector('text=answers in')
+  await first.stop()
+  await page.waitForSelector('#notice >> text=The server does not answer.')
+  await look('server-gone')
+  await close()
+})
+
+test.serial('a page that runs nothing but its own files', async (t) => {
+  const [{ url }] = await fleet(t)
+  const response = await fetch(`${url}/console`)
+  const policy = response.headers.get('content-security-policy')
+  t.true(policy.startsWith("default-src 'none'; script-src 'self'; style-src 'self';"))
+  t.false(policy.includes('unsafe'))
+  const html = await response.text()
+  t.notRegex(html, /<script(?![^>]*src=)|<style| style=| on\w+=/)
+  for (const path of ['console.html/..%2f..%2fadmin.mjs', '%2e%2e/admin.mjs', 'nothing.js'])
+    t.is((await fetch(`${url}/console/${path}`)).status, 404, path)
+})
+
+test.serial(
+  'an edit that is none is refused, and without the demo there is no such route',
+  async (t) => {
+    await activate('you are not edited')
+    const [[{ url }], [plain]] = [await fleet(t, { DEMO_EDIT_URL: editor.url }), await fleet(t)]
+    const send = (to, body) =>
+      fetch(`${to}/console/prompt`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    for (const body of [
+      {},
+      { title: 'A' },
+      { title: ' ', content: 'a' },
+      { title: 'A', content: 7 },
+    ])
+      t.is((await send(url, body)).status, 400, JSON.stringify(body))
+    t.is((await send(plain.url, { title: 'A', content: 'a' })).status, 404)
+    const [row] = await stack.sql(`select title from system_prompts where status = 'active'`)
+    t.is(row.title, 'Titled you are not edited')
+  },
+)
+
+test.serial('metrics are text for Prometheus, for who has the token', async (t) => {
+  const token = 'canary-metrics-token'
+  const [{ url }] = await fleet(t, { ADMIN_TOKEN: token })
+  const ask = (headers) => fetch(`${url}/metrics`, { headers })
+  t.is((await ask({})).status, 401)
+  const response = await ask({ authorization: `Bearer ${token}` })
+  t.is(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+  t.regex(await response.text(), /^# TYPE grove_/m)
+})

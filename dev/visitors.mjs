@@ -1,0 +1,12 @@
+// Visitors of the demo while it stays up: a chat begins on each instance every second, so that the console has traffic to
+// show.
+
+const PAUSE_MS = 1000
+
+/** @param {Array} instances see `instances.mjs` @returns {() => Promise<void>} how to end it */
+export function startVisitors(instances) {
+  // One that is stopped or frozen has no visitors, and its own words say so.
+  const visit = () => instances.forEach((instance) => instance.chat().catch(() => {}))
+  const timer = setInterval(visit, PAUSE_MS)
+  return async () => clearInterval(timer)
+}
