@@ -62,7 +62,7 @@ export class Fleet {
     if (redis.generation === null) return { kind: 'unknown', words: 'unknown: Redis did not say' }
     if (instance.generation === null) return { kind: 'unknown', words: 'has acknowledged none yet' }
     if (instance.generation >= redis.generation) return { kind: 'current', words: 'current' }
-    return { kind: 'behind', words: 'behind, until its lease ends' }
+    return { kind: 'behind', words: 'not acknowledged yet' }
   }
 
   #arrival({ id, generation }, at) {

@@ -10,6 +10,7 @@ export const share = (part) => {
 
 export function ms(milliseconds) {
   if (milliseconds === null) return 'unknown'
+  if (milliseconds === 0) return '0 ms'
   const digits = milliseconds < 1 ? 2 : milliseconds < 10 ? 1 : 0
   return `${milliseconds.toFixed(digits)} ms`
 }
