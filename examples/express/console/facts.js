@@ -1,6 +1,6 @@
 // What an answer of `/console/state` says, as facts for a list.
 
-import { ago, count, duration, ms, share, time } from './words.js'
+import { ago, count, duration, ms, share, time, times } from './words.js'
 
 const LATER = 'changes are seen when a lease ends'
 
@@ -8,11 +8,7 @@ const LATER = 'changes are seen when a lease ends'
 export function stateFacts({ redis, push, hitRate, counters, breaker, lastErrors }, cost) {
   return [
     { term: 'Redis', ...redisFact(redis, lastErrors) },
-    {
-      term: 'Generation',
-      value: redis.generation ?? 'none',
-      hint: 'opened by the last invalidation',
-    },
+    { term: 'Generation', ...generationFact(redis) },
     { term: 'TTL', ...ttlFact(redis) },
     {
       term: 'Breaker',
@@ -24,7 +20,7 @@ export function stateFacts({ redis, push, hitRate, counters, breaker, lastErrors
     {
       term: 'Hit rate',
       value: share(hitRate),
-      hint: `of ${count(counters.reads)} reads since its start`,
+      hint: `reads since its start: ${count(counters.reads)}`,
     },
     { term: 'Store commands', ...costFact(cost) },
     { term: 'Source', ...sourceFact(counters, lastErrors) },
@@ -43,13 +39,20 @@ export function promptFacts({ version, fetchedAt, source, tier, contentLength })
 
 function redisFact({ configured, reachable, latencyMs, error, reason, invalidationPending }, last) {
   if (!configured) return { value: 'not in use', hint: reason ?? 'not configured', bad: true }
-  if (!reachable) return { value: 'does not answer', hint: error ?? 'not asked', bad: true }
+  if (!reachable)
+    return { value: 'does not answer', hint: error ? `error: ${error}` : 'not asked', bad: true }
   const value = `answers in ${ms(latencyMs)}`
   if (invalidationPending) return { value, hint: 'an invalidation is still to arrive', bad: true }
   return { value, hint: last.redis ? `last error: ${last.redis}` : 'no error' }
 }
 
-function ttlFact({ ttlSeconds }) {
+function generationFact({ reachable, generation }) {
+  if (generation === null) return { value: reachable ? 'none' : 'unknown', hint: 'Redis gave none' }
+  return { value: generation, hint: 'opened by the last invalidation' }
+}
+
+function ttlFact({ reachable, ttlSeconds }) {
+  if (!reachable) return { value: 'unknown', hint: 'of the stored prompt' }
   if (ttlSeconds === null) return { value: 'none', hint: 'nothing is stored' }
   return { value: duration(ttlSeconds * 1000), hint: 'of the stored prompt' }
 }
@@ -58,7 +61,7 @@ function pushFact({ enabled, connected, reconnects, lastEventAgoMs }) {
   if (!enabled) return { value: 'off', hint: LATER }
   if (!connected) return { value: 'not connected', hint: LATER, bad: true }
   const heard = lastEventAgoMs === null ? 'nothing heard yet' : `heard ${ago(lastEventAgoMs)}`
-  const again = reconnects > 0 ? `, reconnected ${count(reconnects)} times` : ''
+  const again = reconnects > 0 ? `; reconnects: ${count(reconnects)}` : ''
   return { value: 'connected', hint: heard + again }
 }
 
@@ -68,6 +71,6 @@ function costFact(cost) {
 }
 
 function sourceFact({ sourceReads, sourceFaults }, last) {
-  const hint = last.source ? `last error: ${last.source}` : `${count(sourceFaults)} faults`
-  return { value: `${count(sourceReads)} reads`, hint }
+  const hint = last.source ? `last error: ${last.source}` : `faults: ${count(sourceFaults)}`
+  return { value: `asked ${times(sourceReads)}`, hint }
 }

@@ -2,6 +2,8 @@
 
 export const count = (number) => number.toLocaleString('en')
 
+export const times = (number) => (number === 1 ? 'once' : `${count(number)} times`)
+
 export const share = (part) => {
   if (part === null) return 'none yet'
   // Never rounded up to all.
