@@ -36,11 +36,11 @@ test.after.always(async () => {
 })
 test.afterEach.always(() => stack.upstash.faults.clear())
 
-/** Three instances with traffic, on keys that no other test uses; they end with the test. */
+/** Three instances with traffic that the store knows for sure to be all, on keys that no other test uses; they end with the test. */
 async function fleet(t, environment = {}) {
-  const keys = { CACHE_KEY_PREFIX: `test:${randomUUID()}` }
+  const prefix = `test:${randomUUID()}`
   const instances = await startInstances({
-    environment: { ...stack.environment, ...keys, ...environment },
+    environment: { ...stack.environment, CACHE_KEY_PREFIX: prefix, ...environment },
   })
   const visit = () => instances.forEach((instance) => instance.chat().catch(() => {}))
   visit()
@@ -49,6 +49,10 @@ async function fleet(t, environment = {}) {
     clearInterval(visits)
     return Promise.all(instances.map((instance) => instance.stop()))
   })
+  const isSettled = async () =>
+    (await stack.redis.scard(`${prefix}:fleet`)) === instances.length &&
+    (await stack.redis.exists(`${prefix}:settling`)) === 0
+  await until(isSettled, 'a list of the fleet that is whole')
   return instances
 }
 

@@ -308,10 +308,12 @@ test.serial('an address that asks too often is told to wait, and chats go on', a
   t.is(typeof (await instance.chat()).sessionId, 'string')
 })
 
-test.serial('a flood of invalidations costs the store about a request each 100 ms', async (t) => {
+test.serial('a flood of invalidations costs the store a few requests each 100 ms', async (t) => {
   await activate('you are flooded')
   const [instance] = await fleet(t)
   await instance.chat()
+  const isProvenAtOnce = async () => (await instance.invalidate()).provenAfterMs < 500
+  await until(isProvenAtOnce, 'a list of the fleet that is whole')
   const before = stack.upstash.requests
   const begun = performance.now()
   const answers = []
@@ -323,7 +325,7 @@ test.serial('a flood of invalidations costs the store about a request each 100 m
   const tenths = Math.ceil((performance.now() - begun) / 100)
   t.true(ended.every(({ status, body }) => status === 200 && body.shared))
   const requests = stack.upstash.requests - before
-  // Besides one a tenth of a second, the first and the last load the prompt for all and tell them.
-  t.true(requests <= tenths + 12, `${requests} requests in ${tenths} tenths of a second`)
+  // The invalidation, who is listed, how they stand, and the renewed lease; the first and the last load the prompt for all, too.
+  t.true(requests <= 4 * tenths + 12, `${requests} requests in ${tenths} tenths of a second`)
   t.is((await instance.chat()).contentLength, '## Identity\nyou are flooded'.length)
 })

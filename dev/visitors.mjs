@@ -1,7 +1,7 @@
-// Visitors of the demo while it stays up: a chat begins on each instance every second, so that the console has traffic to
+// Visitors of the demo while it stays up: five chats a second begin on each instance, so that the console has traffic to
 // show.
 
-const PAUSE_MS = 1000
+const PAUSE_MS = 200
 
 /** @param {Array} instances see `instances.mjs` @returns {() => Promise<void>} how to end it */
 export function startVisitors(instances) {

@@ -8,7 +8,7 @@ import { debugSystemPrompt, metrics, stats } from 'grove-shared-cache'
 import { adminOnly } from './admin.mjs'
 
 const FOLDER = fileURLToPath(new URL('console', import.meta.url))
-const READS_KEPT = 200
+const READS_KEPT = 300
 const INVALIDATIONS_KEPT = 20
 const EDIT_WITHIN_MS = 5000
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'

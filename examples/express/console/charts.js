@@ -4,7 +4,7 @@ const NAMESPACE = 'http://www.w3.org/2000/svg'
 const HEIGHT = 150
 const EDGE = { top: 10, right: 10, bottom: 22, left: 52 }
 const SPAN_MS = 180_000
-const LEAST_MS = 0.01
+const READS = 300
 const SLOTS = 20
 
 /** @param {HTMLElement} plot @param {Array<{ at: number, rate: number }>} points */
@@ -22,24 +22,20 @@ export function drawRate(plot, points, at, words) {
   area.add('circle', { cx: x, cy: y, r: 3, class: 'mark' })
 }
 
-/** @param {Array<{ at: number, ms: number, tier: string }>} reads */
-export function drawLatency(plot, reads, at, words) {
-  const scale = logarithmic(LEAST_MS, 1000)
+/** @param {Array<{ ms: number, tier: string }>} reads the oldest first */
+export function drawLatency(plot, reads, words) {
+  const scale = logarithmic(0.01, 1000)
   const area = frame(plot, words, {
     ticks: [0.01, 0.1, 1, 10, 100, 1000].map((ms) => [scale(ms), `${ms} ms`]),
-    ends: ['3 min ago', 'now'],
+    ends: reads.length > 1 ? ['older', 'newest'] : ['', ''],
   })
-  for (const read of reads) {
-    if (at - read.at > SPAN_MS) continue
-    const cx = area.x(1 - Math.max(0, at - read.at) / SPAN_MS)
-    const kind = read.tier === 'memory' ? 'mark' : 'mark other'
-    area.add('circle', {
-      cx,
-      cy: area.y(scale(read.ms)),
-      r: read.tier === 'memory' ? 2 : 3,
-      class: kind,
-    })
-  }
+  const latest = reads.slice(-READS)
+  latest.forEach(({ ms, tier }, index) => {
+    // The newest is at the right, as time is in the first chart.
+    const cx = area.x((READS - latest.length + index + 0.5) / READS)
+    const shape = tier === 'memory' ? { r: 2, class: 'mark' } : { r: 3, class: 'mark other' }
+    area.add('circle', { cx, cy: area.y(scale(ms)), ...shape })
+  })
 }
 
 /** @param {Array<{ instances: object[] }>} invalidations the oldest first */
@@ -50,7 +46,6 @@ export function drawPropagation(plot, invalidations, words) {
     ends: invalidations.length > 1 ? ['older', 'newest'] : ['', ''],
   })
   invalidations.forEach(({ instances }, index) => {
-    // The newest is at the right, as time is in the others.
     const slot = SLOTS - invalidations.length + index + 0.5
     instances.forEach(({ by, confirmedAfterMs }, place) => {
       const apart = Math.max(-6, Math.min(6, (place - (instances.length - 1) / 2) * 4))

@@ -79,6 +79,7 @@ async function onInvalidate() {
   invalidating = false
   button.removeAttribute('aria-disabled')
   fleet.end(receipt ?? null)
+  fleet.show(state, performance.now())
   if (receipt) onProven(receipt)
   else onFailed(refusal)
   await poll()
@@ -117,9 +118,13 @@ function proofOf({ shared, instances, provenAfterMs }) {
       'There is no shared cache, so this instance alone dropped the prompt. ' +
       'Invalidate on each of the others, too.'
     )
-  if (provenAfterMs !== null) return `Proven everywhere after ${ms(provenAfterMs)}`
   const open = instances.filter(({ confirmedAfterMs }) => confirmedAfterMs === null)
-  return `Not proven within a second: ${open.length} of ${instances.length} did not confirm. Invalidate again.`
+  if (provenAfterMs === null)
+    return `Not proven yet: ${open.length} of ${instances.length} did not confirm. Invalidate again.`
+  const confirmations = instances.map(({ confirmedAfterMs }) => confirmedAfterMs)
+  const proven = `Proven everywhere after ${ms(provenAfterMs)}`
+  if (provenAfterMs <= Math.max(...confirmations)) return proven
+  return `${proven}, when every lease had ended: Redis was not sure yet to know all instances`
 }
 
 function onFailed(refusal) {
@@ -214,12 +219,14 @@ function showEdit() {
 function drawCharts() {
   const now = performance.now()
   const rate = history.hitRates.at(-1)?.rate ?? null
-  chart('hit-rate', rate === null ? 'Counting' : `${share(rate)} in the last 10 s`, (plot, words) =>
-    drawRate(plot, history.hitRates, now, words),
+  chart(
+    'hit-rate',
+    rate === null ? 'No reads yet' : `${share(rate)} in the last 10 s`,
+    (plot, words) => drawRate(plot, history.hitRates, now, words),
   )
 
   const { reads, invalidations } = history
-  chart('latency', latencyOf(reads), (plot, words) => drawLatency(plot, reads, now, words))
+  chart('latency', latencyOf(reads), (plot, words) => drawLatency(plot, reads, words))
   chart('propagation', propagationOf(invalidations.at(-1)), (plot, words) =>
     drawPropagation(plot, invalidations, words),
   )

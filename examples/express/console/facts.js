@@ -20,7 +20,7 @@ export function stateFacts({ redis, push, hitRate, counters, breaker, lastErrors
     {
       term: 'Hit rate',
       value: share(hitRate),
-      hint: `reads since its start: ${count(counters.reads)}`,
+      hint: `of ${count(counters.reads)} reads, with this page's`,
     },
     { term: 'Store commands', ...costFact(cost) },
     { term: 'Source', ...sourceFact(counters, lastErrors) },

@@ -3,7 +3,8 @@
 import { put } from './page.js'
 import { ms, shortId } from './words.js'
 
-const PROVEN_WITHIN_MS = 1000
+/** What the bars of the rows end with. */
+const LONGEST_MS = 1000
 
 export class Fleet {
   #body
@@ -100,8 +101,8 @@ function confirmed({ by, confirmedAfterMs: afterMs }) {
   if (by === 'gone') return { kind: by, words: 'gone', afterMs }
   return {
     kind: 'open',
-    words: `not confirmed within ${ms(PROVEN_WITHIN_MS)}`,
-    afterMs: PROVEN_WITHIN_MS,
+    words: 'not confirmed in time',
+    afterMs: LONGEST_MS,
   }
 }
 
@@ -119,6 +120,6 @@ function fill(row, { generation, leaseMs, self }, { kind, words, afterMs = null 
   const track = row.querySelector('.track')
   track.hidden = afterMs === null
   // From a tenth of a millisecond to a second, so that a millisecond can be seen.
-  const length = Math.log10(Math.max(0.1, Math.min(afterMs ?? 0, PROVEN_WITHIN_MS)) * 10) / 4
+  const length = Math.log10(Math.max(0.1, Math.min(afterMs ?? 0, LONGEST_MS)) * 10) / 4
   track.firstElementChild.style.inlineSize = `${Math.max(2, length * 100)}%`
 }

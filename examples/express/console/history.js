@@ -12,16 +12,21 @@ export class History {
   #samples = []
   #reads = new Map()
   #invalidations = new Map()
-  /** `{ at, rate }`: the share of hits over the ten seconds before. */
+  /** `{ at, rate }`: the share of hits over the ten seconds before, without the reads of this page. */
   hitRates = []
 
   /** @param {object} state an answer of `/console/state` @param {number} at milliseconds */
   add(state, at) {
-    const { instance, counters, askedForThis } = state
-    this.#samples.push({ at, instance, counters, own: askedForThis })
+    const { instance, counters, tier, askedForThis } = state
+    this.#samples.push({
+      at,
+      instance,
+      counters,
+      own: { commands: askedForThis, reads: 1, hits: Number(tier === 'memory') },
+    })
     this.#samples = this.#samples.filter((sample) => at - sample.at < KEPT_MS)
     const { reads, hits } = this.#over(RATE_OVER_MS, at)
-    if (reads > 0) this.hitRates.push({ at, rate: Math.min(1, hits / reads) })
+    if (reads > 0) this.hitRates.push({ at, rate: Math.max(0, Math.min(1, hits / reads)) })
     this.hitRates = this.hitRates.filter((point) => at - point.at < KEPT_MS)
     const dated = (entries) => entries.map(({ agoMs, ...rest }) => ({ at: at - agoMs, ...rest }))
     this.#reads.set(instance, dated(state.reads))
@@ -48,17 +53,18 @@ export class History {
     return { work: perMinute(commands - own), page: perMinute(own) }
   }
 
-  /** What was counted in the last so many milliseconds. */
+  /** What was counted in the last so many milliseconds; `own` is what this page made of it. */
   #over(windowMs, at) {
     const sum = { reads: 0, hits: 0, commands: 0, own: 0, ms: 0 }
     const recent = this.#samples.filter((sample) => at - sample.at <= windowMs)
     for (const samples of Map.groupBy(recent, ({ instance }) => instance).values()) {
       const [first, last] = [samples[0], samples.at(-1)]
       const grown = (counter) => last.counters[counter] - first.counters[counter]
-      sum.reads += grown('reads')
-      sum.hits += grown('memoryHits')
+      const own = (what) => samples.slice(1).reduce((total, { own }) => total + own[what], 0)
+      sum.reads += grown('reads') - own('reads')
+      sum.hits += grown('memoryHits') - own('hits')
       sum.commands += grown('storeCommands')
-      sum.own += samples.slice(1).reduce((total, { own }) => total + own, 0)
+      sum.own += own('commands')
       sum.ms = Math.max(sum.ms, last.at - first.at)
     }
     return sum
