@@ -7,7 +7,7 @@ import test from 'ava'
 import { chromium } from 'playwright-core'
 
 import { startInstances } from '../dev/instances.mjs'
-import { startPromptEditor } from '../dev/prompt-editor.mjs'
+import { sectionsOf, startPromptEditor } from '../dev/prompt-editor.mjs'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { browserPath } from '../dev/setup.mjs'
 import { until } from '../dev/until.mjs'
@@ -161,12 +161,15 @@ test.serial('a frozen instance is gone past, by its lease', async (t) => {
   t.teardown(() => process.kill(frozen.pid, 'SIGCONT'))
   process.kill(frozen.pid, 'SIGSTOP')
 
+  let asked = 0
+  page.on('request', (request) => (asked += Number(request.url().endsWith('/console/state'))))
   await page.click('#invalidate')
   const row = (id) => page.locator(`#fleet tr:has(code[title="${id}"])`)
   await page.waitForSelector('#fleet tr[data-kind=ack]')
   await row(instance).locator('.words', { hasText: 'waiting' }).waitFor()
   await look('frozen-waiting')
   await page.waitForSelector('#outcome[data-kind=proven]')
+  t.true(asked > 2 && asked <= 15, `${asked} questions in a second and a half at most`)
   t.regex(await row(instance).locator('.words').textContent(), /^lease expired after \d+ ms$/)
   const { instance: other } = await second.debug()
   t.regex(await row(other).locator('.words').textContent(), /^confirmed after .+ \(acknowledged\)$/)
@@ -235,6 +238,47 @@ test.serial('a page that runs nothing but its own files', async (t) => {
   t.notRegex(html, /<script(?![^>]*src=)|<style| style=| on\w+=/)
   for (const path of ['console.html/..%2f..%2fadmin.mjs', '%2e%2e/admin.mjs', 'nothing.js'])
     t.is((await fetch(`${url}/console/${path}`)).status, 404, path)
+})
+
+test.serial('rates are of each instance by itself, and leave out what the page did', async (t) => {
+  const [first] = await fleet(t)
+  const { page, close } = await open(t, first)
+  const [rates, cost] = await page.evaluate(async () => {
+    const { History } = await import('/console/history.js')
+    const history = new History()
+    const see = (at, instance, [reads, memoryHits, storeCommands], tier) => {
+      const counters = { reads, memoryHits, storeCommands }
+      const seen = { instance, counters, tier, askedForThis: 4, reads: [], invalidations: [] }
+      history.add(seen, at)
+    }
+    see(0, 'one', [100, 100, 50], 'memory')
+    see(1000, 'other', [7, 0, 900], 'redis')
+    // Ten reads of visitors, nine of them hits, and one read of the page.
+    see(6000, 'one', [111, 109, 60], 'redis')
+    // Two reads of visitors, one of them a hit, and one read of the page, which was a hit.
+    see(7000, 'other', [10, 2, 910], 'memory')
+    return [history.hitRates, history.cost(7000)]
+  })
+  t.deepEqual(rates, [
+    { at: 6000, rate: 0.9 },
+    { at: 7000, rate: 10 / 12 },
+  ])
+  // Of each, six commands in six seconds besides the four for the page.
+  t.deepEqual(cost, { work: 120, page: 80 })
+  await close()
+})
+
+test.serial('an edited prompt becomes its sections; what has no heading is the identity', (t) => {
+  const none = {
+    voiceGuidelines: '',
+    structureRules: '',
+    knowledgeInstructions: '',
+    boundaries: '',
+  }
+  t.deepEqual(sectionsOf(' you are plain\n'), { identity: 'you are plain', ...none })
+  const text = '## Identity\na\r\n\r\n## Other\nb\n\n## Boundaries\nc\n## Boundaries\nd'
+  const identity = 'a\n\n## Other\nb'
+  t.deepEqual(sectionsOf(text), { ...none, identity, boundaries: 'c\n\nd' })
 })
 
 test.serial(

@@ -57,7 +57,8 @@ export class History {
   #over(windowMs, at) {
     const sum = { reads: 0, hits: 0, commands: 0, own: 0, ms: 0 }
     const recent = this.#samples.filter((sample) => at - sample.at <= windowMs)
-    for (const samples of Map.groupBy(recent, ({ instance }) => instance).values()) {
+    for (const instance of new Set(recent.map((sample) => sample.instance))) {
+      const samples = recent.filter((sample) => sample.instance === instance)
       const [first, last] = [samples[0], samples.at(-1)]
       const grown = (counter) => last.counters[counter] - first.counters[counter]
       const own = (what) => samples.slice(1).reduce((total, { own }) => total + own[what], 0)
