@@ -54,16 +54,18 @@ test.serial('each instance acknowledges, and none waits for a lease', async (t) 
 test.serial(
   'without a push an instance acknowledges when it asks, and is waited for if it does not',
   async (t) => {
-    const { instances } = await readers(t, 3, { maxStalenessMs: 400, push: false })
+    const { instances } = await readers(t, 3, { maxStalenessMs: 2000, push: false })
     const [admin, busy] = instances
     const reading = setInterval(() => busy.fetchActiveSystemPrompt(), 10)
     t.teardown(() => clearInterval(reading))
+    // It asks again well before a lease has passed since the commit.
+    await until(() => busy.stats().near.leaseLeftMs < 1000, 'half of its lease to be over')
     const receipt = await admin.invalidateSystemPrompt(ALL)
     const by = Object.fromEntries(receipt.instances.map((one) => [one.id, one]))
     const [, ofBusy, ofIdle] = instances.map((cache) => by[cache.stats().instance])
     t.is(ofBusy.by, 'ack')
-    t.like(ofIdle, { by: 'lease-expired', confirmedAfterMs: 400 })
-    t.is(receipt.provenAfterMs, 400)
+    t.like(ofIdle, { by: 'lease-expired', confirmedAfterMs: 2000 })
+    t.is(receipt.provenAfterMs, 2000)
   },
 )
 
@@ -104,6 +106,13 @@ test.serial('timeoutMs ends the wait, and the receipt says what was not known', 
   const receipt = await instances[0].invalidateSystemPrompt({ ...ALL, timeoutMs: 50 })
   t.is(receipt.provenAfterMs, null)
   t.like(receipt.instances[1], { by: null, confirmedAfterMs: null })
+})
+
+test.serial('a lease that ends with the wait is over', async (t) => {
+  const { instances } = await readers(t, 2, { maxStalenessMs: 200, push: false })
+  const receipt = await instances[0].invalidateSystemPrompt({ ...ALL, timeoutMs: 200 })
+  t.like(receipt.instances[1], { by: 'lease-expired', confirmedAfterMs: 200 })
+  t.is(receipt.provenAfterMs, 200)
 })
 
 test.serial('calls that come together share one look-out', async (t) => {

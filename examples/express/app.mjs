@@ -12,8 +12,8 @@ import { adminOnly } from './admin.mjs'
 import { createConsole } from './console.mjs'
 
 const SESSIONS_KEPT = 1000
-// A lease of one second, which an instance that says nothing may still have, and the look at its end.
-const PROVEN_WITHIN_MS = 1500
+// By then the lease of an instance that says nothing is over, with the default `maxStalenessMs`.
+const PROVEN_WITHIN_MS = 1000
 
 /**
  * The Express application, not listening yet.

@@ -87,7 +87,9 @@ impl Cache {
             Some(patience) => drop(timeout(patience.saturating_sub(elapsed), proven).await),
             None => proven.await,
         }
-        let progress = look_out.progress();
+        let mut progress = look_out.progress();
+        // A lease that ends with the patience is over.
+        progress.look(self.since(receipt.committed));
         Proof {
             confirmations: progress.confirmations(),
             after: progress.proven_after(),
