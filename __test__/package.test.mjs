@@ -36,7 +36,7 @@ const NEEDED = [
 const COMMANDS = /^cli\/.+\.mjs$/
 /** What the README and the documents show or send a reader to. */
 const READING =
-  /^(docs\/[A-Z]+\.md|docs\/console\.png|docs\/storm\/storm\.svg|bench\/bench\.svg|examples\/.+)$/
+  /^(docs\/[A-Z]+\.md|docs\/console\.png|docs\/grafana\.json|docs\/storm\/storm\.svg|bench\/bench\.svg|examples\/.+)$/
 /** As npm would be run by hand, but for what it would ask its registry. */
 const QUIET = { npm_config_offline: 'true', npm_config_audit: 'false', npm_config_fund: 'false' }
 

@@ -1,10 +1,12 @@
 // The code that the documents print, run: what a reader copies works.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { assemblePromptContent } from 'grove-shared-cache'
+import { assemblePromptContent, SystemPromptCache } from 'grove-shared-cache'
 
 import { snippetsOf } from '../dev/snippets.mjs'
 import { runProgram } from './support/program.mjs'
+import { readExposition, samplesOf, valueOf } from './support/prometheus.mjs'
+import { selects, selectorsIn } from './support/promql.mjs'
 import { wrongShell } from './support/shell-snippets.mjs'
 import { PROMPT, withStore } from './support/store.mjs'
 
@@ -24,6 +26,28 @@ let shownReceipt
 const WAYS = [
   [README, 'Use', 'js', runs({ after: theRoutesOfUse(), prints: servesThePrompt })],
   [README, 'Use', '', isWhatIsAssembled],
+  [README, 'Metrics', 'js', runs({ after: theScrapes(), prints: wantsTheToken })],
+  [README, 'Metrics', 'promql', selectsMetrics],
+  [
+    README,
+    'Metrics',
+    'js',
+    runs({
+      before: `
+        import { subscribe } from 'node:diagnostics_channel'
+        const heard = []
+        subscribe('grove-shared-cache', (line) => heard.push(line))`,
+      after: `
+        const { fetchActiveSystemPrompt } = await import('grove-shared-cache')
+        await fetchActiveSystemPrompt()
+        await fetchActiveSystemPrompt()
+        setTimeout(() => console.log(JSON.stringify(heard)), 0)`,
+      prints: (t, last) => {
+        t.true(last.length >= 2)
+        t.true(last.every(({ level, message }) => level && message.startsWith('[SystemPrompt]')))
+      },
+    }),
+  ],
   [
     README,
     'Did it arrive everywhere?',
@@ -149,7 +173,7 @@ function isTestedIn(file) {
  */
 function runs({ type = 'module', before = '', after = '', prints }) {
   return async (t, text) => {
-    const { environment } = store
+    const environment = { ...store.environment, METRICS_TOKEN: 'of-the-scraper' }
     const program = [before, text, after].join('\n')
     const { status, stdout, stderr } = await runProgram(program, { type, environment })
     t.is(status, 0, stderr)
@@ -165,6 +189,50 @@ function isOfTheSameShape(t, text) {
     t.deepEqual(Object.keys(instance), Object.keys(shownReceipt.instances[0]))
   t.is(printed.provenAfterMs, Math.max(...printed.instances.map((it) => it.confirmedAfterMs)))
   t.true(shownReceipt.provenAfterMs > 0 && shownReceipt.shared)
+}
+
+/** Each line that is no comment is a query, and selects something of what `metrics()` gives. */
+function selectsMetrics(t, text) {
+  const cache = new SystemPromptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
+  const series = samplesOf(readExposition(cache.metrics()))
+  const queries = text.split('\n').filter((line) => !line.startsWith('#'))
+  for (const query of queries) {
+    const selectors = selectorsIn(query)
+    t.true(selectors.length > 0, query)
+    for (const selector of selectors)
+      t.true(
+        series.some((one) => selects(selector, one)),
+        query,
+      )
+  }
+}
+
+function theScrapes() {
+  return `
+    const { fetchActiveSystemPrompt } = await import('grove-shared-cache')
+    await fetchActiveSystemPrompt()
+    const server = app.listen(0, '127.0.0.1')
+    await new Promise((listening) => server.once('listening', listening))
+    const scrape = async (headers) => {
+      const page = await fetch('http://127.0.0.1:' + server.address().port + '/metrics', { headers })
+      return { status: page.status, type: page.headers.get('content-type'), text: await page.text() }
+    }
+    const pages = []
+    for (const authorization of [undefined, 'Bearer ', 'Bearer wrong', 'Bearer ' + token])
+      pages.push(await scrape(authorization && { authorization }))
+    console.log(JSON.stringify(pages))
+    server.close()
+    server.closeAllConnections()`
+}
+
+function wantsTheToken(t, pages) {
+  const scraped = pages.pop()
+  for (const { status, text } of pages) t.deepEqual([status, text], [401, 'Unauthorized'])
+  t.is(scraped.status, 200)
+  t.regex(scraped.type, /^text\/plain;/)
+  t.regex(scraped.type, /version=0\.0\.4/)
+  t.regex(scraped.type, /charset=utf-8/)
+  t.is(valueOf(readExposition(scraped.text), 'grove_cache_reads_total'), 1)
 }
 
 function theRoutesOfUse() {
