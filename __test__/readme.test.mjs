@@ -41,9 +41,12 @@ const WAYS = [
         const { fetchActiveSystemPrompt } = await import('grove-shared-cache')
         await fetchActiveSystemPrompt()
         await fetchActiveSystemPrompt()
-        setTimeout(() => console.log(JSON.stringify(heard)), 0)`,
+        while (!heard.some(({ message }) => message.includes('(memory)')))
+          await new Promise(setImmediate)
+        console.log(JSON.stringify(heard))`,
       prints: (t, last) => {
-        t.true(last.length >= 2)
+        t.true(last.length >= 2, 'of the load too')
+        t.is(last.at(-1).level, 'debug')
         t.true(last.every(({ level, message }) => level && message.startsWith('[SystemPrompt]')))
       },
     }),
