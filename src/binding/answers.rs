@@ -224,7 +224,7 @@ pub struct CacheCounters {
     pub hits: f64,
     /// Loads that the source answered.
     pub loaded: f64,
-    /// Loads for which the store had nothing usable.
+    /// Looks into the store that found nothing usable; a load that waits for another instance's looks more than once.
     pub misses: f64,
     /// Misses because of something that this package did not write, or not whole.
     pub foreign: f64,
@@ -258,7 +258,7 @@ pub struct CacheCounters {
     pub push_connects: f64,
     /// Loads begun because the stored prompt was gone or about to expire.
     pub refreshes: f64,
-    /// Commands sent to Redis: what its plan counts. The push stream is not among them.
+    /// Commands sent to Redis, and those inside scripts: what its plan counts. The push stream is not among them.
     pub store_commands: f64,
 }
 

@@ -1,5 +1,5 @@
 //! What a cache counts, as Prometheus reads it (text format 0.0.4). Every line carries the cache's key prefix, so that several
-//! caches of a process can be put together.
+//! caches of a process can be told apart.
 
 use crate::core::breaker::Phase;
 use crate::core::cache::Cache;
@@ -97,7 +97,7 @@ impl Cache {
         let plain = stats.misses.get().saturating_sub(refused + foreign);
         page.counter(
             "misses",
-            "Loads for which Redis had nothing usable, by why.",
+            "Looks into Redis that found nothing usable, by why; a load may look more than once.",
             &[
                 ("reason=\"absent\"", plain),
                 ("reason=\"foreign\"", foreign),
@@ -129,7 +129,7 @@ impl Cache {
         );
         page.counter(
             "store_commands",
-            "Commands sent to Redis: what its plan counts.",
+            "Commands sent to Redis, and those inside scripts: what its plan counts.",
             &[("", self.store_commands())],
         );
         page.counter(

@@ -52,7 +52,7 @@ pub struct Stats {
     pub joined: Counter,
     /// Flights that the store answered with the value, or by confirming what the near cache holds.
     pub hits: Counter,
-    /// Flights for which the store had nothing usable.
+    /// Looks into the store that found nothing usable.
     pub misses: Counter,
     /// Misses because of a value that this package did not write, or not whole.
     pub foreign: Counter,
