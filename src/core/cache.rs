@@ -383,6 +383,7 @@ impl Cache {
                 Asked::NoAnswer => (None, false, None),
             },
         };
+        self.keep_to_callers();
         let deadline = Deadline::after(self.parts.limits.source_timeout);
         match self.ask_source(departure, fence.as_ref()).await {
             Ok(entry) => {
@@ -405,10 +406,12 @@ impl Cache {
     }
 
     async fn ask_store(self: &Arc<Self>, departure: Departure) -> Asked {
-        let Some(store) = self.trusted_store() else {
+        let Some(store) = self.store.as_deref() else {
             return Asked::NoAnswer;
         };
         match self.look_up(store, departure).await {
+            // An invalidation is owed.
+            Ok(Asked::NoAnswer) => Asked::NoAnswer,
             Ok(asked) => {
                 self.journal.store_answered();
                 asked
@@ -435,6 +438,9 @@ impl Cache {
     ) -> Result<Asked, Fault> {
         let deadline = self.redis_deadline();
         self.register(store, deadline).await?;
+        if self.trusted_store().is_none() {
+            return Ok(Asked::NoAnswer);
+        }
         let asked = if self.confirm(store, deadline, departure).await? {
             Asked::Hit
         } else {
@@ -467,7 +473,7 @@ impl Cache {
         let sent_at = self.parts.clock.monotonic();
         let marks = store.marks(deadline, &self.parts.id).await?;
         self.stats.store_latency.observe(self.since(sent_at));
-        self.sighted(marks.listed);
+        self.sighted(marks.listed, sent_at);
         self.near.saw(marks.generation.as_ref(), sent_at);
         if !marks.vouch_for(&held.entry, held.generation.as_ref()) {
             return Ok(false);
@@ -492,7 +498,7 @@ impl Cache {
         let sent_at = self.parts.clock.monotonic();
         let snapshot = store.read(deadline, &self.parts.id).await?;
         self.stats.store_latency.observe(self.since(sent_at));
-        self.sighted(snapshot.listed);
+        self.sighted(snapshot.listed, sent_at);
         self.near.saw(snapshot.generation.as_ref(), sent_at);
         let reason = match self.judged(&snapshot) {
             Ok(entry) => {
@@ -516,11 +522,13 @@ impl Cache {
         };
         self.stats.misses.increment();
         match reason {
+            MissReason::Empty | MissReason::Superseded | MissReason::Older => {
+                self.stats.absent.increment();
+            }
             MissReason::Foreign => self.stats.foreign.increment(),
             MissReason::Unsigned | MissReason::Replayed => {
                 self.stats.signatures_refused.increment()
             }
-            MissReason::Empty | MissReason::Superseded | MissReason::Older => {}
         }
         self.journal.miss(reason);
         let fence = match snapshot.generation {

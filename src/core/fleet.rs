@@ -18,6 +18,10 @@ pub struct Standing {
     pub lease: Duration,
 }
 
+/// Of how many instances a receipt tells; where more are listed, there may be others.
+pub const MOST_INSTANCES: usize = 1000;
+/// The longest lease that an instance may have.
+const LONGEST_LEASE: Duration = Duration::from_secs(3600);
 /// How long an instance stays listed after it said how it stands, at least.
 const LISTED: Duration = Duration::from_secs(300);
 
@@ -36,9 +40,10 @@ impl Standing {
     /// `None` for what no instance of this package wrote.
     pub fn parse(line: &str) -> Option<Self> {
         let said: Value = serde_json::from_str(line).ok()?;
+        let lease = Duration::from_millis(said.get("leaseMs")?.as_u64()?);
         Some(Standing {
             generation: Generation::from_json(said.get("generation")?),
-            lease: Duration::from_millis(said.get("leaseMs")?.as_u64()?),
+            lease: Some(lease).filter(|lease| *lease <= LONGEST_LEASE)?,
         })
     }
 }
@@ -104,6 +109,9 @@ pub struct Progress {
     own_id: String,
     /// That of the instance that asks, and of those that say nothing of theirs.
     lease: Duration,
+    /// What the store is given at least to say who is listed and how they stand; after that, others are taken to have this lease.
+    patience: Duration,
+    heard: bool,
     listed: bool,
     /// Whether there may be instances beside the listed ones: until the list was read, and where it is not whole.
     unlisted: bool,
@@ -121,11 +129,18 @@ struct Instance {
 
 impl Progress {
     /// The instance that made the change has ended its own epoch before the store was asked.
-    pub fn begin(generation: Generation, own_id: &str, lease: Duration) -> Self {
+    pub fn begin(
+        generation: Generation,
+        own_id: &str,
+        lease: Duration,
+        patience: Duration,
+    ) -> Self {
         Progress {
             generation,
             own_id: own_id.to_owned(),
             lease,
+            patience,
+            heard: false,
             listed: false,
             unlisted: true,
             instances: vec![Instance {
@@ -150,9 +165,11 @@ impl Progress {
     /// without it is not whole.
     pub fn list(&mut self, list: List, expected: bool) {
         self.listed = true;
-        self.unlisted =
-            list.settling || list.ids.is_empty() || expected && !list.ids.contains(&self.own_id);
-        for id in list.ids {
+        self.unlisted = list.settling
+            || list.ids.is_empty()
+            || list.ids.len() > MOST_INSTANCES
+            || expected && !list.ids.contains(&self.own_id);
+        for id in list.ids.into_iter().take(MOST_INSTANCES) {
             if id != self.own_id {
                 self.instances.push(Instance {
                     id,
@@ -173,6 +190,7 @@ impl Progress {
     /// What the store said of those awaited. An instance has acknowledged the change if it names its generation, or the
     /// store's, which then is a later one.
     pub fn hear(&mut self, roll: &Roll, now: Duration) {
+        self.heard = true;
         let later = |generation: &Generation| {
             roll.generation.as_ref() == Some(generation)
                 && generation.number() >= self.generation.number()
@@ -196,6 +214,10 @@ impl Progress {
 
     /// So much time has passed: whose lease is over needs to say nothing.
     pub fn look(&mut self, now: Duration) {
+        // The others' leases are not known yet.
+        if !self.heard && now < self.lease.max(self.patience) {
+            return;
+        }
         for instance in &mut self.instances {
             if instance.confirmed.is_none() && now >= instance.lease {
                 let by = if instance.silent {
@@ -222,8 +244,11 @@ impl Progress {
         leases.max().unwrap_or(self.lease)
     }
 
-    /// When the next lease is over, if one has to be waited for.
+    /// Until when nothing follows from time alone, if it has to be waited for.
     pub fn next_look(&self) -> Option<Duration> {
+        if !self.heard {
+            return Some(self.lease.max(self.patience));
+        }
         let awaited = self.instances.iter().filter(|it| it.confirmed.is_none());
         let leases = awaited.map(|instance| instance.lease);
         leases
@@ -260,13 +285,14 @@ mod tests {
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(1);
+    const PATIENCE: Duration = Duration::from_millis(500);
 
     fn at(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
     fn begun(ids: &[&str]) -> Progress {
-        let mut progress = Progress::begin(Generation::new("7"), "own", LEASE);
+        let mut progress = Progress::begin(Generation::new("7"), "own", LEASE, PATIENCE);
         let ids = ids.iter().map(|id| (*id).to_owned()).collect();
         let settling = false;
         progress.list(List { ids, settling }, true);
@@ -368,25 +394,52 @@ mod tests {
             ids: ids.iter().map(|id| (*id).to_owned()).collect(),
             settling,
         };
+        let crowd: Vec<String> = (0..=MOST_INSTANCES).map(|id| id.to_string()).collect();
+        let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
         for (list, expected) in [
-            (None, false),
-            (Some(list(&[], false)), false),
-            (Some(list(&["own"], true)), true),
-            (Some(list(&["other"], false)), true),
+            (list(&[], false), false),
+            (list(&["own"], true), true),
+            (list(&["other"], false), true),
+            (list(&crowd, false), false),
         ] {
-            let mut progress = Progress::begin(Generation::new("7"), "own", LEASE);
-            let situation = format!("{list:?}");
-            let listed = list.is_some();
-            if let Some(list) = list {
-                progress.list(list, expected);
-            }
-            assert_eq!(progress.is_listed(), listed);
-            progress.hear(&roll("7", &[Some("7")]), at(20));
+            let mut progress = Progress::begin(Generation::new("7"), "own", LEASE, PATIENCE);
+            let said = vec![Some("7"); list.ids.len()];
+            let situation = format!("{:?} of {}", list.settling, list.ids.len());
+            progress.list(list, expected);
+            progress.hear(&roll("7", &said), at(20));
             progress.look(at(999));
             assert_eq!(progress.proven_after(), None, "{situation}");
             progress.look(at(1000));
             assert_eq!(progress.proven_after(), Some(LEASE), "{situation}");
         }
+    }
+
+    #[test]
+    fn nothing_is_proven_before_the_others_leases_are_known() {
+        for own_lease in [Duration::ZERO, at(100)] {
+            let own = Generation::new("7");
+            let mut progress = Progress::begin(own, "own", own_lease, PATIENCE);
+            assert_eq!(progress.next_look(), Some(PATIENCE));
+            let ids = vec!["own".to_owned(), "other".to_owned()];
+            let settling = false;
+            progress.list(List { ids, settling }, false);
+            progress.look(at(499));
+            assert_eq!(progress.proven_after(), None, "only its name is known");
+            progress.hear(&roll("7", &[Some("6")]), at(499));
+            progress.look(at(999));
+            assert_eq!(progress.proven_after(), None);
+            progress.look(at(1000));
+            assert_eq!(progress.proven_after(), Some(LEASE));
+        }
+    }
+
+    #[test]
+    fn a_store_that_does_not_say_who_is_listed_is_waited_for_no_longer_than_a_lease() {
+        let mut progress = Progress::begin(Generation::new("7"), "own", LEASE, PATIENCE);
+        progress.look(at(999));
+        assert_eq!(progress.proven_after(), None);
+        progress.look(at(1000));
+        assert_eq!(progress.proven_after(), Some(LEASE));
     }
 
     #[test]
@@ -420,6 +473,7 @@ mod tests {
             r#"{"generation":7}"#,
             r#"{"leaseMs":1}"#,
             r#"{"generation":7,"leaseMs":-1}"#,
+            r#"{"generation":7,"leaseMs":3600001}"#,
         ] {
             assert_eq!(Standing::parse(line), None, "{line}");
         }

@@ -93,15 +93,13 @@ impl Cache {
             "Reads that shared a load which another one had begun.",
             &[("", stats.joined.get())],
         );
-        let (refused, foreign) = (stats.signatures_refused.get(), stats.foreign.get());
-        let plain = stats.misses.get().saturating_sub(refused + foreign);
         page.counter(
             "misses",
             "Looks into Redis that found nothing usable, by why; a load may look more than once.",
             &[
-                ("reason=\"absent\"", plain),
-                ("reason=\"foreign\"", foreign),
-                ("reason=\"signature\"", refused),
+                ("reason=\"absent\"", stats.absent.get()),
+                ("reason=\"foreign\"", stats.foreign.get()),
+                ("reason=\"signature\"", stats.signatures_refused.get()),
             ],
         );
         page.counter(

@@ -4,18 +4,18 @@
 use crate::core::answer::Receipt;
 use crate::core::cache::Cache;
 use crate::core::error::Fault;
-use crate::core::fleet::{By, Confirmation, Progress};
+use crate::core::fleet::{By, Confirmation, Progress, Roll};
 use crate::core::http::Deadline;
 use crate::core::protocol::Generation;
 use crate::core::store::Register;
 use crate::core::store::guarded::Guarded;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-/// Between two looks; twice as long each time, up to the last.
+/// Between two looks; twice as long each time, up to the last, or to a tenth of what is left of the leases.
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(5);
 const LAST_LOOK_AFTER: Duration = Duration::from_millis(100);
 
@@ -31,7 +31,7 @@ pub struct Proof {
 #[derive(Default)]
 pub struct LookOuts {
     /// Never held across `.await`.
-    last: Mutex<Option<Arc<LookOut>>>,
+    last: Mutex<Option<Weak<LookOut>>>,
 }
 
 struct LookOut {
@@ -108,55 +108,60 @@ impl Cache {
             .last
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(look_out) = &*last
+        if let Some(look_out) = last.as_ref().and_then(Weak::upgrade)
             && look_out.generation == generation
         {
-            return look_out.clone();
+            return look_out;
         }
-        let lease = self.parts.limits.max_staleness;
-        let progress = Progress::begin(generation.clone(), &self.parts.id, lease);
+        let limits = &self.parts.limits;
+        let (lease, patience) = (limits.max_staleness, limits.redis_timeout);
+        let progress = Progress::begin(generation.clone(), &self.parts.id, lease, patience);
         let look_out = Arc::new(LookOut {
             generation,
             progress: Mutex::new(progress),
             proven: Notify::new(),
         });
-        *last = Some(look_out.clone());
-        let watching = self.clone().watch_fleet(store, look_out.clone(), committed);
-        tokio::spawn(watching);
+        let weak = Arc::downgrade(&look_out);
+        *last = Some(weak.clone());
+        tokio::spawn(self.clone().watch_fleet(store, weak, committed));
         look_out
     }
 
+    /// Looks until it is proven, or nobody waits for that any more.
     async fn watch_fleet(
         self: Arc<Self>,
         store: Arc<Guarded>,
-        look_out: Arc<LookOut>,
+        look_out: Weak<LookOut>,
         committed: Duration,
     ) {
-        let mut progress = look_out.progress();
         let mut pause = FIRST_LOOK_AFTER;
-        loop {
+        let progress = loop {
+            let Some(look_out) = look_out.upgrade() else {
+                return;
+            };
+            let mut progress = look_out.progress();
             let left = |progress: &Progress| {
-                let elapsed = self.since(committed);
-                progress
-                    .next_look()
-                    .unwrap_or_default()
-                    .saturating_sub(elapsed)
+                let until = progress.next_look().unwrap_or_default();
+                until.saturating_sub(self.since(committed))
             };
             // However slow the store is, the leases end.
             let patience = left(&progress).min(self.parts.limits.redis_timeout);
             let heard = timeout(patience, self.hear_fleet(&store, &mut progress, committed));
             if let Ok(Err(fault)) = heard.await {
-                self.stats.store_failed(&fault);
+                self.stats.last_store_fault.note(&fault);
             }
             progress.look(self.since(committed));
             look_out.show(&progress);
             if progress.proven_after().is_some() {
-                break;
+                break progress;
             }
-            sleep(pause.min(left(&progress)).max(Duration::from_millis(1))).await;
-            pause = (pause * 2).min(LAST_LOOK_AFTER);
-        }
-        for confirmation in progress.confirmations() {
+            drop(look_out);
+            let left = left(&progress);
+            sleep(pause.min(left).max(Duration::from_millis(1))).await;
+            pause = (pause * 2).min(LAST_LOOK_AFTER.max(left / 10));
+        };
+        // Its own is no news.
+        for confirmation in progress.confirmations().iter().skip(1) {
             if let Some((after, _)) = confirmation.confirmed {
                 self.stats.propagation.observe(after);
             }
@@ -165,7 +170,7 @@ impl Cache {
         if !gone.is_empty()
             && let Err(fault) = store.strike(self.redis_deadline(), &gone).await
         {
-            self.stats.store_failed(&fault);
+            self.stats.last_store_fault.note(&fault);
         }
     }
 
@@ -181,9 +186,13 @@ impl Cache {
             let listed = self.registration.is_listed(self.parts.clock.monotonic());
             progress.list(list, listed);
         }
-        let roll = store.roll(deadline, &progress.awaited()).await?;
-        let now = self.since(committed);
-        progress.hear(&roll, now);
+        let awaited = progress.awaited();
+        let roll = if awaited.is_empty() {
+            Roll::default()
+        } else {
+            store.roll(deadline, &awaited).await?
+        };
+        progress.hear(&roll, self.since(committed));
         Ok(())
     }
 }

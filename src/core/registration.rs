@@ -1,6 +1,6 @@
 //! Whether the store lists this instance, so that receipts wait for it. An instance that is not listed is listed before it asks;
 //! until it is, it holds no lease, and later readers do not join its flights: what a receipt does not know of serves nothing
-//! without asking.
+//! without asking. It counts as listed for a while only after the store has shown that it is: the list may be lost at any time.
 //!
 //! Two exceptions, for the sake of the source: where the store refuses the listing (a token that may only read), and while
 //! its breaker is open.
@@ -8,7 +8,7 @@
 use crate::core::breaker::Phase;
 use crate::core::cache::Cache;
 use crate::core::error::Fault;
-use crate::core::fleet::{Member, Standing};
+use crate::core::fleet::{MOST_INSTANCES, Member, Standing};
 use crate::core::http::Deadline;
 use crate::core::protocol::Generation;
 use crate::core::rules::Rule;
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// How often an instance with traffic is listed anew.
 const RENEWAL: Duration = Duration::from_secs(60);
+/// How soon one that was refused is listed after all.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 /// Times are the clock's monotonic ones.
 #[derive(Default)]
@@ -31,22 +33,56 @@ pub struct Registration {
 struct State {
     /// Zero: not at all.
     listed_until: Duration,
+    /// When what last showed that it is listed was asked for.
+    seen_at: Duration,
     /// When it is to be listed anew, or refused again.
     renew_at: Duration,
     refused: bool,
     /// The generation that the store was last told of, or is being told of.
     told: Option<Generation>,
+    /// Whether what had died on the list was looked for.
+    swept: bool,
+    /// It is not to be listed any more.
+    left: bool,
 }
 
 impl Registration {
-    /// Until when a lease may run.
-    fn lease_end(&self) -> Duration {
+    /// Until when a lease may run, and who joins a flight: a list that is lost settles for so long.
+    fn lease_end(&self, settling: Duration) -> Duration {
         let state = self.state();
-        if state.refused {
+        if state.refused && !state.left {
             Duration::MAX
         } else {
-            state.listed_until
+            state.listed_until.min(state.seen_at + settling)
         }
+    }
+
+    /// Whether it is to be listed before anything is asked.
+    fn is_due(&self, now: Duration) -> bool {
+        let state = self.state();
+        !state.left && !state.refused && now >= state.listed_until
+    }
+
+    fn has_left(&self) -> bool {
+        self.state().left
+    }
+
+    /// The store showed that it is listed.
+    fn seen(&self, sent_at: Duration) {
+        let mut state = self.state();
+        state.seen_at = state.seen_at.max(sent_at);
+    }
+
+    /// True once.
+    fn take_sweep(&self) -> bool {
+        !std::mem::replace(&mut self.state().swept, true)
+    }
+
+    /// It is not to be listed any more. Whether it was.
+    fn leave(&self, now: Duration) -> bool {
+        let mut state = self.state();
+        state.left = true;
+        now < std::mem::take(&mut state.listed_until)
     }
 
     /// Whether the store lists this instance, by its own count.
@@ -63,7 +99,7 @@ impl Registration {
     /// True for one caller per renewal.
     fn take_renewal(&self, now: Duration) -> bool {
         let mut state = self.state();
-        let due = now >= state.renew_at;
+        let due = now >= state.renew_at && !state.left;
         if due {
             state.renew_at = now + RENEWAL;
         }
@@ -73,7 +109,7 @@ impl Registration {
     /// Whether the store is to be told of this generation, which it is from now on.
     fn take_news(&self, generation: Option<&Generation>, now: Duration) -> bool {
         let mut state = self.state();
-        let news = now < state.listed_until && state.told.as_ref() != generation;
+        let news = now < state.listed_until && state.told.as_ref() != generation && !state.left;
         if news {
             state.told = generation.cloned();
         }
@@ -90,13 +126,19 @@ impl Registration {
     fn restated(&self, sent_at: Duration, standing: Standing) {
         let mut state = self.state();
         state.listed_until = sent_at + standing.listed_for();
+        state.seen_at = state.seen_at.max(sent_at);
         state.told = standing.generation;
+    }
+
+    /// The store could not be told.
+    fn untold(&self) {
+        self.state().told = None;
     }
 
     fn refused(&self, now: Duration) {
         let mut state = self.state();
         state.refused = true;
-        state.renew_at = now + RENEWAL;
+        state.renew_at = now + REFUSED_FOR;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,33 +155,27 @@ impl Cache {
         deadline: Deadline,
     ) -> Result<(), Fault> {
         let now = self.parts.clock.monotonic();
-        if self.is_closed() {
-            return Ok(());
+        if self.registration.is_due(now) {
+            return self.enlist(store, deadline).await;
         }
-        let leases_may_run = now < self.registration.lease_end();
-        if leases_may_run {
-            if self.registration.take_renewal(now) {
-                self.enlist_beside();
-            }
-            return Ok(());
+        if self.registration.take_renewal(now) {
+            self.enlist_beside();
         }
-        let enlisted = self.enlist(store, deadline).await;
-        if enlisted.is_err() {
-            self.is_not_listed();
-        }
-        enlisted
+        Ok(())
     }
 
     /// The store said whether it lists this instance.
-    pub(super) fn sighted(&self, listed: bool) {
-        if !listed && self.registration.lost() {
-            self.is_not_listed();
+    pub(super) fn sighted(&self, listed: bool, sent_at: Duration) {
+        if listed {
+            self.registration.seen(sent_at);
+        } else if self.registration.lost() {
+            self.keep_to_callers();
         }
     }
 
-    /// A flight that is joined is as good as a lease.
-    fn is_not_listed(&self) {
-        if self.needs_a_listing() {
+    /// A flight that is joined is as good as a lease: without a listing it is for those alone who have called.
+    pub(super) fn keep_to_callers(&self) {
+        if self.parts.clock.monotonic() >= self.lease_end() {
             self.near.unlisted();
         }
     }
@@ -152,13 +188,20 @@ impl Cache {
         asked && self.parts.rules.keep(Rule::LeaseNeedsAListing)
     }
 
-    async fn enlist(&self, store: &Guarded, deadline: Deadline) -> Result<(), Fault> {
+    async fn enlist(self: &Arc<Self>, store: &Guarded, deadline: Deadline) -> Result<(), Fault> {
         let sent_at = self.parts.clock.monotonic();
         let standing = self.standing();
         let enlisting = store.enlist(deadline, &self.parts.id, &standing, self.settling());
         match enlisting.await {
             Ok(()) => {
                 self.registration.enlisted(sent_at, standing);
+                if self.registration.has_left() {
+                    // It left meanwhile, and whatever came last counts.
+                    return store.leave(deadline, &self.parts.id).await;
+                }
+                if self.registration.take_sweep() {
+                    self.sweep_beside();
+                }
                 Ok(())
             }
             // What it may read is read all the same.
@@ -177,7 +220,7 @@ impl Cache {
             if let Some(store) = &cache.store {
                 let enlisted = cache.enlist(store, cache.redis_deadline()).await;
                 if let Err(fault) = enlisted {
-                    cache.stats.store_failed(&fault);
+                    cache.stats.last_store_fault.note(&fault);
                 }
             }
         });
@@ -200,7 +243,7 @@ impl Cache {
     /// Until when a value may be leased.
     pub(super) fn lease_end(&self) -> Duration {
         if self.needs_a_listing() {
-            self.registration.lease_end()
+            self.registration.lease_end(self.settling())
         } else {
             Duration::MAX
         }
@@ -210,7 +253,7 @@ impl Cache {
     pub(super) fn acknowledge(self: &Arc<Self>) {
         let now = self.parts.clock.monotonic();
         let generation = self.near.acknowledged();
-        if self.is_closed() || !self.registration.take_news(generation.as_ref(), now) {
+        if !self.registration.take_news(generation.as_ref(), now) {
             return;
         }
         let cache = self.clone();
@@ -222,23 +265,36 @@ impl Cache {
             let restating = store.restate(cache.redis_deadline(), &cache.parts.id, &standing);
             match restating.await {
                 Ok(true) => cache.registration.restated(sent_at, standing),
-                Ok(false) => cache.sighted(false),
-                Err(fault) => cache.stats.store_failed(&fault),
+                Ok(false) => cache.sighted(false, sent_at),
+                Err(fault) => {
+                    cache.registration.untold();
+                    cache.stats.last_store_fault.note(&fault);
+                }
             }
         });
     }
 
-    /// Takes this instance off the list. Nothing is sent where it is not on it.
-    pub async fn leave(&self) {
-        let now = self.parts.clock.monotonic();
-        let Some(store) = self.store.as_ref() else {
-            return;
-        };
-        if self.registration.is_listed(now) {
-            self.registration.lost();
-            if let Err(fault) = store.leave(self.redis_deadline(), &self.parts.id).await {
-                self.stats.store_failed(&fault);
+    /// Takes those off the list that died without a word, while nobody waits for it: once, when this instance came to it.
+    fn sweep_beside(self: &Arc<Self>) {
+        let cache = self.clone();
+        tokio::spawn(async move {
+            if let Some(store) = &cache.store
+                && let Err(fault) = sweep(store, cache.redis_deadline()).await
+            {
+                cache.stats.last_store_fault.note(&fault);
             }
+        });
+    }
+
+    /// Takes this instance off the list, for good. Nothing is sent where it is not on it.
+    pub async fn leave(&self) {
+        let was_listed = self.registration.leave(self.parts.clock.monotonic());
+        // Receipts do not wait for it any more.
+        self.near.unlisted();
+        if let Some(store) = self.store.as_ref().filter(|_| was_listed)
+            && let Err(fault) = store.leave(self.redis_deadline(), &self.parts.id).await
+        {
+            self.stats.last_store_fault.note(&fault);
         }
     }
 
@@ -246,7 +302,8 @@ impl Cache {
     pub async fn fleet(&self) -> Option<Vec<Member>> {
         let store = self.store.as_ref()?;
         let deadline = self.redis_deadline();
-        let ids = store.members(deadline).await.ok()?.ids;
+        let mut ids = store.members(deadline).await.ok()?.ids;
+        ids.truncate(MOST_INSTANCES);
         let roll = store.roll(deadline, &ids).await.ok()?;
         let member = |(id, standing): (String, Option<Standing>)| {
             Some(Member {
@@ -263,4 +320,16 @@ impl Cache {
         members.sort_by(|one, other| one.id.cmp(&other.id));
         Some(members)
     }
+}
+
+async fn sweep(store: &Guarded, deadline: Deadline) -> Result<(), Fault> {
+    let mut ids = store.members(deadline).await?.ids;
+    ids.truncate(MOST_INSTANCES);
+    let standings = store.roll(deadline, &ids).await?.standings;
+    let mut said = standings.iter().map(Option::is_some);
+    ids.retain(|_| !said.next().unwrap_or(true));
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store.strike(deadline, &ids).await
 }

@@ -54,6 +54,8 @@ pub struct Stats {
     pub hits: Counter,
     /// Looks into the store that found nothing usable.
     pub misses: Counter,
+    /// Misses because there was nothing, or nothing that is still true.
+    pub absent: Counter,
     /// Misses because of a value that this package did not write, or not whole.
     pub foreign: Counter,
     /// Misses because of a value whose signature was missing, wrong, or of a time that is over.

@@ -104,7 +104,9 @@ async fn drive(world: Arc<World>, lagging: bool) {
         .store(chance.below(60) * chance.below(2), SeqCst);
     world.redis.push_ms.store(chance.between(1, 200), SeqCst);
     let instances = world.count();
-    for number in 0..instances {
+    // One that nobody reads from, but that admins may tell: it is not listed then.
+    let unread = chance.below(5) as usize;
+    for number in (0..instances).filter(|&number| number != unread) {
         for _ in 0..chance.between(1, 3) {
             tokio::spawn(reader(world.clone(), number, chance.between(5, 80)));
         }
@@ -168,8 +170,9 @@ async fn trouble(world: Arc<World>, instances: u64, lagging: bool) {
                 world.redis.flush();
             }
             5 => {
-                let keys = ["generation", "active", "version", "config"];
-                let key = keys[chance.below(4) as usize];
+                let instance = format!("instance:{}", world.instance(number).cache.id());
+                let keys = ["generation", "active", "version", "config", &instance];
+                let key = keys[chance.below(5) as usize];
                 world.note(format!("{key} evicted"));
                 world.redis.evict(&format!("sim:{key}")).await;
             }

@@ -336,8 +336,12 @@ impl Register for Upstash {
             settling.as_millis().max(1) as u64,
         ]);
         let enlisted = self.command(deadline, Access::Write, command).await?;
-        let was_there = enlisted.as_u64() == Some(1);
-        self.commands.add(if was_there { 3 } else { 4 });
+        let inside = match enlisted.as_u64() {
+            Some(1) => 3,
+            Some(0) => 4,
+            _ => return Err(Fault::Malformed { expected: "0 or 1" }),
+        };
+        self.commands.add(inside);
         Ok(())
     }
 
@@ -395,11 +399,8 @@ impl Register for Upstash {
         command.push(json!(self.keys.fleet));
         command.extend(ids.iter().map(|id| json!(self.keys.instance(id))));
         command.extend(ids.iter().map(|id| json!(id)));
-        let struck = self
-            .command(deadline, Access::Write, json!(command))
-            .await?;
-        self.commands
-            .add(ids.len() as u64 + struck.as_u64().unwrap_or(0));
+        let command = self.command(deadline, Access::Write, json!(command));
+        self.commands.add(command.await?.as_u64().unwrap_or(0));
         Ok(())
     }
 
