@@ -9,14 +9,15 @@ export interface SystemPromptDebug extends DebuggedPrompt, CacheState {}
 
 /**
  * What `code` of an error of this package may be: `CONFIG_INVALID` (an option), `ARGUMENT_INVALID` (an argument of a call),
- * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package).
+ * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package). Where no addon fits
+ * the machine, the import itself throws an error with the code `ADDON_UNAVAILABLE`.
  */
 export type CacheErrorCode =
   'CONFIG_INVALID' | 'ARGUMENT_INVALID' | 'STORE_UNAVAILABLE' | 'CLOSED' | 'INTERNAL'
 
 /**
- * What the calls of this package throw and reject with: an `Error` with these properties, not a class of its own. In a `catch`:
- * `const { code, retryable } = error as CacheError`.
+ * What the calls of this package throw (`CONFIG_INVALID`, `ARGUMENT_INVALID`) and reject with (the others): an `Error` with these
+ * properties, not a class of its own. In a `catch`: `const { code, retryable } = error as CacheError`.
  *
  * | code                | when                                                             | what to do                                             |
  * | ------------------- | ---------------------------------------------------------------- | ------------------------------------------------------ |
@@ -83,7 +84,7 @@ export interface CacheCounters {
   hits: number
   /** Loads that the source answered. */
   loaded: number
-  /** Loads for which the store had nothing usable. */
+  /** Looks into the store that found nothing usable; a load that waits for another instance's looks more than once. */
   misses: number
   /** Misses because of something that this package did not write, or not whole. */
   foreign: number
@@ -117,7 +118,7 @@ export interface CacheCounters {
   pushConnects: number
   /** Loads begun because the stored prompt was gone or about to expire. */
   refreshes: number
-  /** Commands sent to Redis: what its plan counts. The push stream is not among them. */
+  /** Commands sent to Redis, and those inside scripts: what its plan counts. The push stream is not among them. */
   storeCommands: number
 }
 
@@ -182,7 +183,7 @@ export interface CacheOptions {
   ttlSeconds?: number | undefined
   /**
    * Milliseconds, 0 to 3600000: the bound of the guarantee. A prompt is served from memory for this long after it was
-   * asked for; an instance that no push reached may serve the old one for as long. 0: every read asks, which
+   * asked for; an instance that no push reached may serve the old one for as long. The same for all instances. 0: every read asks, which
    * costs a command each. Default: 1000.
    */
   maxStalenessMs?: number | undefined
@@ -223,15 +224,15 @@ export interface CacheState {
   breaker: 'closed' | 'open' | 'half-open' | null
   /** As `RedisStatus.invalidationPending`. */
   invalidationPending: boolean
-  /** What each tier failed with last, in one word, as `RedisStatus.error`; null if it has not failed yet. */
+  /** What each tier failed with last, since the cache was made, in one word. */
   lastErrors: LastErrors
 }
 
 /**
  * Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
  * way end as they would have; an invalidation that failed is not tried again. May be called again. Resolves when Redis does not
- * list the instance any more, within `redisTimeoutMs`: without it, a process ends too, and for five minutes receipts wait a
- * lease for it.
+ * list the instance any more, or did not answer within `redisTimeoutMs`. Without it, a process ends too, and for five minutes
+ * and the one after them receipts wait a lease for it.
  */
 export declare function close(): Promise<void>
 
@@ -262,7 +263,7 @@ export interface DebuggedPrompt {
   title: string | null
   tier: 'memory' | 'redis' | 'source' | 'stale' | 'fallback'
   redis: RedisStatus
-  /** The instances that have read within five minutes; null without a shared cache, or if Redis did not say. */
+  /** The instances that have read, or acknowledged a change, within five minutes (1000 at most); null without a shared cache, or if Redis did not say. */
   fleet: Array<FleetInstance> | null
   counters: CacheCounters
 }
@@ -289,7 +290,7 @@ export declare function fetchActiveSystemPrompt(): Promise<string>
  */
 export declare function fetchActiveSystemPromptConfig(): Promise<Readonly<SystemPromptConfig>>
 
-/** One instance that has read within five minutes. */
+/** One instance that has said how it stands within five minutes, or twice its lease. */
 export interface FleetInstance {
   /** As `stats().instance` names it there. */
   id: string
@@ -309,7 +310,8 @@ export interface InstanceReceipt {
   confirmedAfterMs: number | null
   /**
    * `ack`: it said so. `lease-expired`: it said nothing for as long as it may serve a prompt without asking (it is frozen, killed, cut
-   * off, or has no push and no reader). `gone`: the same, and it is not listed any more. Null if it was not known in time.
+   * off, or nobody reads there and no push tells it; with a signing key it acknowledges when it reads). `gone`: the same, and it is
+   * not listed any more. Null if it was not known in time.
    */
   by: 'ack' | 'lease-expired' | 'gone' | null
 }
@@ -322,8 +324,9 @@ export interface InvalidateOptions {
    */
   wait?: 'commit' | 'all' | undefined
   /**
-   * Milliseconds after the commit, 1 to 3600000: the longest that `wait: 'all'` waits; what is not confirmed by then is null in
-   * the receipt. Default: until it is proven, which takes `maxStalenessMs` at most.
+   * Milliseconds after the commit, 1 to 3600000: the longest that `wait: 'all'` waits for the instances, and refused without it. What is
+   * not confirmed by then is null in the receipt, and its list may be short: look at `provenAfterMs`. Default: until it is proven,
+   * which takes the longest `maxStalenessMs` of the instances at most.
    */
   timeoutMs?: number | undefined
 }
@@ -333,10 +336,12 @@ export interface InvalidateOptions {
  * any instance. Call it after the row was changed. It loads the new prompt for all, which it waits for up to 200 ms. Calls that
  * come within 100 ms of another wait until these are over, and share one; each is given one that began after it.
  *
- * With `{ wait: 'all' }` it resolves when no instance can serve the old prompt any more, and the receipt says how that is known of
- * each: mostly within milliseconds, and after `maxStalenessMs` at the latest, whatever is frozen, killed or cut off.
+ * With `{ wait: 'all' }` it resolves when no instance can serve the old prompt any more (but as `stale`, where it is cut off from Redis and
+ * source both), and the receipt says how that is known of each: within milliseconds of those that are awake, and after
+ * `maxStalenessMs` of those that are frozen or killed. What a receipt cannot speak for: docs/ARCHITECTURE.md, "A receipt".
  *
- * Throws `ARGUMENT_INVALID` if an option is wrong. Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
+ * Throws `ARGUMENT_INVALID` if the options are not an object with these names (so do not pass it as a callback that is given
+ * something). Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
  * background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads
  * from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
  */
@@ -346,7 +351,7 @@ export declare function invalidateSystemPrompt(options?: InvalidateOptions): Pro
 export interface InvalidationReceipt {
   /** The generation that the invalidation opened; null without a shared cache. */
   generation: number | null
-  /** Whether all instances see it. False without a shared cache: then it reached this instance only. */
+  /** Whether it went through the shared cache. False without one: then it reached this instance only. */
   shared: boolean
   /** When the store acknowledged it, in milliseconds since 1970 by this instance's clock. */
   committedAt: number
@@ -361,8 +366,11 @@ export interface InvalidationReceipt {
 
 /** What each tier failed with last. */
 export interface LastErrors {
+  /** A word of `RedisStatus.error`; null if it has not failed yet. */
   redis: string | null
+  /** The same of Supabase; of a `promptFile`, `unreadable` too. */
   source: string | null
+  /** The same of opening the push stream. */
   push: string | null
 }
 
@@ -389,7 +397,10 @@ export declare function metrics(): string
 export interface NearStatus {
   /** Milliseconds since it was last asked for; null if there is none. */
   ageMs: number | null
-  /** Milliseconds for which it is served without asking; 0 if the lease is over, null if there is none or an invalidation ended it. */
+  /**
+   * Milliseconds for which it is served without asking; 0 if the lease is over, null if there is none, or it was ended by an
+   * invalidation, a push, or the push stream being opened.
+   */
   leaseLeftMs: number | null
   /** The generation that it is of; null where Redis gave none for it. */
   generation: number | null
@@ -399,6 +410,7 @@ export interface NearStatus {
 export interface PushStatus {
   /** Whether there is one: a shared cache, and the option `push`. */
   enabled: boolean
+  /** Whether it is open now. */
   connected: boolean
   /** How often it was opened again. */
   reconnects: number

@@ -73,7 +73,7 @@ pub struct InvalidationReceipt {
     /// The generation that the invalidation opened; null without a shared cache.
     #[napi(ts_type = "number | null")]
     pub generation: OrNull<f64>,
-    /// Whether all instances see it. False without a shared cache: then it reached this instance only.
+    /// Whether it went through the shared cache. False without one: then it reached this instance only.
     pub shared: bool,
     /// When the store acknowledged it, in milliseconds since 1970 by this instance's clock.
     pub committed_at: f64,
@@ -94,7 +94,8 @@ pub struct InstanceReceipt {
     #[napi(ts_type = "number | null")]
     pub confirmed_after_ms: OrNull<f64>,
     /// `ack`: it said so. `lease-expired`: it said nothing for as long as it may serve a prompt without asking (it is frozen, killed, cut
-    /// off, or has no push and no reader). `gone`: the same, and it is not listed any more. Null if it was not known in time.
+    /// off, or nobody reads there and no push tells it; with a signing key it acknowledges when it reads). `gone`: the same, and it is
+    /// not listed any more. Null if it was not known in time.
     #[napi(ts_type = "'ack' | 'lease-expired' | 'gone' | null")]
     pub by: OrNull<String>,
 }
@@ -154,7 +155,7 @@ pub struct CacheState {
     pub breaker: OrNull<String>,
     /// As `RedisStatus.invalidationPending`.
     pub invalidation_pending: bool,
-    /// What each tier failed with last, in one word, as `RedisStatus.error`; null if it has not failed yet.
+    /// What each tier failed with last, since the cache was made, in one word.
     pub last_errors: LastErrors,
 }
 
@@ -164,7 +165,8 @@ pub struct NearStatus {
     /// Milliseconds since it was last asked for; null if there is none.
     #[napi(ts_type = "number | null")]
     pub age_ms: OrNull<f64>,
-    /// Milliseconds for which it is served without asking; 0 if the lease is over, null if there is none or an invalidation ended it.
+    /// Milliseconds for which it is served without asking; 0 if the lease is over, null if there is none, or it was ended by an
+    /// invalidation, a push, or the push stream being opened.
     #[napi(ts_type = "number | null")]
     pub lease_left_ms: OrNull<f64>,
     /// The generation that it is of; null where Redis gave none for it.
@@ -177,6 +179,7 @@ pub struct NearStatus {
 pub struct PushStatus {
     /// Whether there is one: a shared cache, and the option `push`.
     pub enabled: bool,
+    /// Whether it is open now.
     pub connected: bool,
     /// How often it was opened again.
     pub reconnects: f64,
@@ -188,15 +191,18 @@ pub struct PushStatus {
 /// What each tier failed with last.
 #[napi(object, object_from_js = false)]
 pub struct LastErrors {
+    /// A word of `RedisStatus.error`; null if it has not failed yet.
     #[napi(ts_type = "string | null")]
     pub redis: OrNull<String>,
+    /// The same of Supabase; of a `promptFile`, `unreadable` too.
     #[napi(ts_type = "string | null")]
     pub source: OrNull<String>,
+    /// The same of opening the push stream.
     #[napi(ts_type = "string | null")]
     pub push: OrNull<String>,
 }
 
-/// One instance that has read within five minutes.
+/// One instance that has said how it stands within five minutes, or twice its lease.
 #[napi(object, object_from_js = false)]
 pub struct FleetInstance {
     /// As `stats().instance` names it there.
@@ -286,7 +292,7 @@ pub struct DebuggedPrompt {
     #[napi(ts_type = "'memory' | 'redis' | 'source' | 'stale' | 'fallback'")]
     pub tier: String,
     pub redis: RedisStatus,
-    /// The instances that have read within five minutes; null without a shared cache, or if Redis did not say.
+    /// The instances that have read, or acknowledged a change, within five minutes (1000 at most); null without a shared cache, or if Redis did not say.
     #[napi(ts_type = "Array<FleetInstance> | null")]
     pub fleet: OrNull<Vec<FleetInstance>>,
     pub counters: CacheCounters,

@@ -32,10 +32,12 @@ pub fn fetch_active_system_prompt_config(env: &Env) -> napi::Result<PromiseRaw<'
 /// any instance. Call it after the row was changed. It loads the new prompt for all, which it waits for up to 200 ms. Calls that
 /// come within 100 ms of another wait until these are over, and share one; each is given one that began after it.
 ///
-/// With `{ wait: 'all' }` it resolves when no instance can serve the old prompt any more, and the receipt says how that is known of
-/// each: mostly within milliseconds, and after `maxStalenessMs` at the latest, whatever is frozen, killed or cut off.
+/// With `{ wait: 'all' }` it resolves when no instance can serve the old prompt any more (but as `stale`, where it is cut off from Redis and
+/// source both), and the receipt says how that is known of each: within milliseconds of those that are awake, and after
+/// `maxStalenessMs` of those that are frozen or killed. What a receipt cannot speak for: docs/ARCHITECTURE.md, "A receipt".
 ///
-/// Throws `ARGUMENT_INVALID` if an option is wrong. Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
+/// Throws `ARGUMENT_INVALID` if the options are not an object with these names (so do not pass it as a callback that is given
+/// something). Rejects with `STORE_UNAVAILABLE` if Redis did not take it within `redisTimeoutMs`. It is then tried again in the
 /// background, within a second of each other, until it went through or `close()` is called; meanwhile this instance reads
 /// from the source, and the other instances may serve the old prompt. Rejects with `CLOSED` after `close()`.
 #[napi(catch_unwind, ts_args_type = "options?: InvalidateOptions")]
@@ -80,8 +82,8 @@ pub fn configure(
 
 /// Closes the default instance: later calls reject with `CLOSED`, until `configure()` makes a new one. Calls that are under
 /// way end as they would have; an invalidation that failed is not tried again. May be called again. Resolves when Redis does not
-/// list the instance any more, within `redisTimeoutMs`: without it, a process ends too, and for five minutes receipts wait a
-/// lease for it.
+/// list the instance any more, or did not answer within `redisTimeoutMs`. Without it, a process ends too, and for five minutes
+/// and the one after them receipts wait a lease for it.
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub fn close(env: &Env) -> napi::Result<PromiseRaw<'_, ()>> {
     Instance::default_of(env)?.close(env)

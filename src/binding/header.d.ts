@@ -9,14 +9,15 @@ export interface SystemPromptDebug extends DebuggedPrompt, CacheState {}
 
 /**
  * What `code` of an error of this package may be: `CONFIG_INVALID` (an option), `ARGUMENT_INVALID` (an argument of a call),
- * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package).
+ * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package). Where no addon fits
+ * the machine, the import itself throws an error with the code `ADDON_UNAVAILABLE`.
  */
 export type CacheErrorCode =
   'CONFIG_INVALID' | 'ARGUMENT_INVALID' | 'STORE_UNAVAILABLE' | 'CLOSED' | 'INTERNAL'
 
 /**
- * What the calls of this package throw and reject with: an `Error` with these properties, not a class of its own. In a `catch`:
- * `const { code, retryable } = error as CacheError`.
+ * What the calls of this package throw (`CONFIG_INVALID`, `ARGUMENT_INVALID`) and reject with (the others): an `Error` with these
+ * properties, not a class of its own. In a `catch`: `const { code, retryable } = error as CacheError`.
  *
  * | code                | when                                                             | what to do                                             |
  * | ------------------- | ---------------------------------------------------------------- | ------------------------------------------------------ |

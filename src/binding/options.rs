@@ -66,7 +66,7 @@ pub struct CacheOptions<'env> {
     #[napi(ts_type = "number | undefined")]
     pub ttl_seconds: Option<f64>,
     /// Milliseconds, 0 to 3600000: the bound of the guarantee. A prompt is served from memory for this long after it was
-    /// asked for; an instance that no push reached may serve the old one for as long. 0: every read asks, which
+    /// asked for; an instance that no push reached may serve the old one for as long. The same for all instances. 0: every read asks, which
     /// costs a command each. Default: 1000.
     #[napi(ts_type = "number | undefined")]
     pub max_staleness_ms: Option<f64>,
@@ -117,8 +117,9 @@ pub struct InvalidateOptions {
     /// more, which the receipt then proves. Default: `commit`.
     #[napi(ts_type = "'commit' | 'all' | undefined")]
     pub wait: Option<String>,
-    /// Milliseconds after the commit, 1 to 3600000: the longest that `wait: 'all'` waits; what is not confirmed by then is null in
-    /// the receipt. Default: until it is proven, which takes `maxStalenessMs` at most.
+    /// Milliseconds after the commit, 1 to 3600000: the longest that `wait: 'all'` waits for the instances, and refused without it. What is
+    /// not confirmed by then is null in the receipt, and its list may be short: look at `provenAfterMs`. Default: until it is proven,
+    /// which takes the longest `maxStalenessMs` of the instances at most.
     #[napi(ts_type = "number | undefined")]
     pub timeout_ms: Option<f64>,
 }
