@@ -270,7 +270,7 @@ export interface DebuggedPrompt {
 
 /**
  * What a read gives now, how this instance and Redis are, and which instances there are: for `GET /api/debug/system-prompt`. Holds
- * the whole prompt, no URL and no token. Never rejects; ends within twice `redisTimeoutMs` + `sourceTimeoutMs`.
+ * the whole prompt, no URL and no token. Never rejects; ends within `redisTimeoutMs` + `sourceTimeoutMs`.
  */
 export declare function debugSystemPrompt(): Promise<SystemPromptDebug>
 

@@ -49,7 +49,7 @@ pub fn invalidate_system_prompt<'env>(
 }
 
 /// What a read gives now, how this instance and Redis are, and which instances there are: for `GET /api/debug/system-prompt`. Holds
-/// the whole prompt, no URL and no token. Never rejects; ends within twice `redisTimeoutMs` + `sourceTimeoutMs`.
+/// the whole prompt, no URL and no token. Never rejects; ends within `redisTimeoutMs` + `sourceTimeoutMs`.
 #[napi(catch_unwind, ts_return_type = "Promise<SystemPromptDebug>")]
 pub fn debug_system_prompt(env: &Env) -> napi::Result<PromiseRaw<'_, Object<'_>>> {
     Instance::default_of(env)?.debug(env)

@@ -265,6 +265,8 @@ impl Cache {
 
     /// What a read gives, how the store is (`None` without one), and who is listed; for people.
     pub async fn examine(self: &Arc<Self>) -> Examination {
+        let limits = &self.parts.limits;
+        let deadline = Deadline::after(limits.redis_timeout + limits.source_timeout);
         let probe = async {
             let store = self.store.as_ref()?;
             Some(store.probe(self.redis_deadline()).await)
@@ -274,7 +276,7 @@ impl Cache {
         Examination {
             answer,
             probe,
-            fleet: self.fleet().await,
+            fleet: self.fleet(deadline.or_after(limits.redis_timeout)).await,
         }
     }
 

@@ -299,9 +299,8 @@ impl Cache {
     }
 
     /// The instances that are listed and say how they stand; `None` where no store says.
-    pub async fn fleet(&self) -> Option<Vec<Member>> {
+    pub async fn fleet(&self, deadline: Deadline) -> Option<Vec<Member>> {
         let store = self.store.as_ref()?;
-        let deadline = self.redis_deadline();
         let mut ids = store.members(deadline).await.ok()?.ids;
         ids.truncate(MOST_INSTANCES);
         let roll = store.roll(deadline, &ids).await.ok()?;
