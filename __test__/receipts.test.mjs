@@ -146,7 +146,8 @@ test('a receipt that is not waited for names no instances', async (t) => {
 })
 
 const MISTAKES = [
-  [{ wait: 'some' }, /^option wait is another string: it must be 'commit' or 'all'$/],
+  [{ wait: 'some' }, /^option wait is "some": it must be 'commit' or 'all'$/],
+  [{ wait: 'x'.repeat(99) }, /^option wait is a longer string: it must be/],
   [{ wait: true }, /^option wait is a boolean: it must be a string/],
   [{ wait: 'all', timeoutMs: 0 }, /^option timeoutMs is 0: .* from 1 to 3600000$/],
   [{ wait: 'all', timeoutMs: NaN }, /^option timeoutMs is NaN/],

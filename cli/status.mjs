@@ -13,13 +13,14 @@ const ASKING = { maxStalenessMs: 0 }
 /** What a read gives while Redis or the source answers. */
 const OF_THE_TRUTH = ['memory', 'redis', 'source']
 
-/** @returns {Promise<0 | 1>} 1 if what servers are given is a stand-in */
+/** @returns {Promise<0 | 1>} 1 if what servers are given is a stand-in, or Redis does not answer them */
 export async function run({ output, ...options }) {
   const state = await withInstance(options, look, ASKING)
   const { contentPreview: _preview, fullContent: _content, ...shown } = state
   if (output.json) output.object(shown)
   else for (const line of linesOf(shown)) output.line(line)
-  return OF_THE_TRUTH.includes(state.tier) ? 0 : 1
+  const { configured, reachable } = state.redis
+  return OF_THE_TRUTH.includes(state.tier) && (reachable || !configured) ? 0 : 1
 }
 
 async function look(cache) {
@@ -45,8 +46,9 @@ function* linesOf(state) {
   }
   yield redis.reachable
     ? `redis    answers in ${spell(redis.latencyMs)}, ${redis.signed ? 'signed' : 'not signed'}`
-    : `redis    does not answer (${redis.error})`
-  yield `stored   generation ${redis.generation ?? '-'}, ${redis.ttlSeconds === null ? 'nothing is stored' : `expires in ${redis.ttlSeconds} s`}`
+    : `redis    does not answer (${redis.error}): \`grove-shared-cache doctor\` says what to do`
+  if (redis.reachable)
+    yield `stored   generation ${redis.generation ?? '-'}, ${redis.ttlSeconds === null ? 'nothing is stored' : `expires in ${redis.ttlSeconds} s`}`
   yield `breaker  ${redis.breaker}`
   yield `push     ${redis.pushConnected ? 'connected' : 'not connected: changes are seen when a lease ends'}`
   if (fleet === null) {

@@ -22,6 +22,10 @@ export async function run({ output, once, ...options }) {
 }
 
 async function watch(cache, { output, once, signal }) {
+  const { redis } = await cache.debugSystemPrompt()
+  const why = redis.reason ?? (redis.error && `Redis does not answer (${redis.error})`)
+  if (why)
+    console.error(`grove-shared-cache: ${why}: a change is seen when the source is asked, if it is`)
   let last
   let changes = -1
   while (!signal.aborted && !(once && changes > 0)) {

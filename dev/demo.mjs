@@ -78,7 +78,7 @@ export async function runDemo({ environment, embedded, onStarted }) {
     ]),
   )
 
-  heading('Hits and misses so far (GET /api/debug/system-prompt)')
+  heading('Who answered so far (GET /api/debug/system-prompt)')
   await showCounters(instances)
 
   const passed = arrivals.every(({ afterMs }) => afterMs !== null && afterMs <= BOUND_MS)
@@ -126,7 +126,12 @@ function showReceipt({ generation, shared, instances, provenAfterMs }) {
         by,
       ]),
     )
-  if (provenAfterMs !== null) console.log(`  proven everywhere after ${ms(provenAfterMs)}`)
+  if (provenAfterMs === null) return
+  console.log(`  proven everywhere after ${ms(provenAfterMs)}`)
+  if (instances.every(({ confirmedAfterMs }) => confirmedAfterMs < provenAfterMs))
+    console.log(
+      '  (the list of instances is seconds old: until it is known to be whole, a lease is waited for)',
+    )
 }
 
 async function showChats(instances) {
@@ -151,12 +156,12 @@ const arrival = (afterMs) => (afterMs === null ? 'never' : ms(afterMs))
 async function showCounters(instances) {
   const states = await Promise.all(instances.map((instance) => instance.debug()))
   columns([
-    ['', 'reads', 'hits', 'misses', 'source reads', 'Redis'],
+    ['', 'reads', 'from memory', 'from Redis', 'source reads', 'Redis'],
     ...instances.map(({ name }, index) => {
       const { counters, redis } = states[index]
-      const { reads, hits, misses, sourceReads } = counters
+      const { reads, memoryHits, hits, sourceReads } = counters
       const state = redis.reachable ? `answers in ${ms(redis.latencyMs)}` : redis.error
-      return [name, reads, hits, misses, sourceReads, state]
+      return [name, reads, memoryHits, hits, sourceReads, state]
     }),
   ])
 }

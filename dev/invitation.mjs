@@ -2,10 +2,16 @@
 
 import { columns, heading } from './terminal.mjs'
 
+const VARIABLES = [
+  'UPSTASH_REDIS_REST_URL',
+  'UPSTASH_REDIS_REST_TOKEN',
+  'SUPABASE_URL',
+  'SUPABASE_SERVICE_ROLE_KEY',
+]
 const JSON_HEADER = `-H 'content-type: application/json'`
 
 /** @param {{ backends: object, instances: Array }} run */
-export function printInvitation({ backends: { store, source }, instances }) {
+export function printInvitation({ backends: { store, source, environment }, instances }) {
   const [first] = instances
   heading('Still running, until Ctrl-C')
   columns([
@@ -13,8 +19,15 @@ export function printInvitation({ backends: { store, source }, instances }) {
     [store.local ? 'Upstash bridge' : 'your Upstash', store.url],
     [source.local ? 'Supabase gateway' : 'your Supabase', source.url],
   ])
+  if (store.local && source.local) {
+    heading('Use them from a server of yours, or try `npx grove-shared-cache doctor`')
+    for (const name of VARIABLES) console.log(`export ${name}='${environment[name]}'`)
+    if (store.keyPrefix) console.log(`# keyPrefix (doctor: --key-prefix): ${store.keyPrefix}`)
+  }
   heading('Open the console')
   console.log(`${first.url}/console`)
+  if (store.local)
+    console.log('(So that there is something to see, five chats a second begin on each instance.)')
   if (source.local) {
     heading('Edit the prompt, there or by hand')
     console.log(

@@ -140,7 +140,7 @@ test('status: a stand-in ends with 1, and why there is no shared cache is said',
   const { environment: whole, words } = serverOf(t)
   const wrong = { ...whole, UPSTASH_REDIS_REST_TOKEN: 'canary-of-a-token' }
   const refused = await runCommand(['status', ...words], wrong)
-  t.is(refused.status, 0)
+  t.is(refused.status, 1)
   t.regex(refused.stdout, /^tier {5}source/m)
   t.regex(refused.stdout, /^redis {4}does not answer \(unauthorized\)$/m)
 })

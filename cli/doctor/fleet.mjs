@@ -57,6 +57,13 @@ export async function examineFleet({ findings, redis, prefix, writes }) {
   const running = standings.filter((standing) => standing !== null).length
   const gone = ids.length - running
   const left = gone > 0 ? `, ${gone} ended without close()` : ''
+  if (running === 0) {
+    findings.ok(
+      'fleet',
+      `nobody has read under ${prefix} in the last five minutes${left} (if servers run: is this their keyPrefix?)`,
+    )
+    return
+  }
   const count = running === 1 ? '1 instance has' : `${running} instances have`
   findings.ok('fleet', `${count} read in the last five minutes${left}`)
 }

@@ -108,6 +108,9 @@ pub struct LegacyPrompt {
     pub use_navigation_blocks: Option<bool>,
 }
 
+/// How many bytes of a string that is wrong are shown.
+const LONGEST_SHOWN: usize = 40;
+
 /// What `invalidateSystemPrompt()` waits for.
 #[napi(object, object_to_js = false)]
 // For the types in `index.d.ts` alone.
@@ -236,7 +239,15 @@ pub fn read_wait(env: &Env, options: Unknown) -> Result<Wait, Refusal> {
                 refuse("timeoutMs", "given", "must come with wait: 'all'")
             }
             Some("commit") | None => Ok(Wait::Commit),
-            Some(_) => refuse("wait", "another string", "must be 'commit' or 'all'"),
+            Some(other) => {
+                let short = other.len() <= LONGEST_SHOWN;
+                let found = if short {
+                    format!("{other:?}")
+                } else {
+                    "a longer string".into()
+                };
+                refuse("wait", &found, "must be 'commit' or 'all'")
+            }
         }
     };
     read().map_err(|refusal| match refusal {

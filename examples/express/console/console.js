@@ -8,7 +8,7 @@ import { element, put, putFacts, say } from './page.js'
 import { Refusal, askState, invalidate, saveEdit, token } from './server.js'
 import { ms, share, shortId } from './words.js'
 
-const POLL_MS = 1000
+const POLL_MS = 2000
 // With the time that an answer takes, at most ten a second.
 const FAST_POLL_MS = 100
 const UNANSWERED_POLL_MS = 2000
