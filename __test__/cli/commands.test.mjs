@@ -142,7 +142,10 @@ test('status: a stand-in ends with 1, and why there is no shared cache is said',
   const refused = await runCommand(['status', ...words], wrong)
   t.is(refused.status, 1)
   t.regex(refused.stdout, /^tier {5}source/m)
-  t.regex(refused.stdout, /^redis {4}does not answer \(unauthorized\): `grove-shared-cache doctor` says what to do$/m)
+  t.regex(
+    refused.stdout,
+    /^redis {4}does not answer \(unauthorized\): `grove-shared-cache doctor` says what to do$/m,
+  )
 })
 
 test('invalidate: a line for each instance, and when it was proven for all', async (t) => {
