@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { pictureOf as benchPicture } from '../../bench/picture.mjs'
 import { readmePart as benchPart } from '../../bench/readme.mjs'
 import { readmePart as loadPart } from '../load/readme.mjs'
+import { documentPart as receiptsPart } from '../receipts/report.mjs'
 import { documentPart as soakPart } from '../soak/document.mjs'
 import { documentPart as matrixPart } from '../matrix/document.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
@@ -59,6 +60,7 @@ export function untrueWords() {
     ...generatedPart(benchPart, 'bench/results.json'),
     ...generatedPart(loadPart, 'dev/load/results.json'),
     ...generatedPart(stormPart, 'docs/storm/results.json'),
+    ...generatedPart(receiptsPart, 'docs/receipts.json', 'docs/ROBUSTNESS.md'),
     ...generatedPart(soakPart, 'docs/soak.json', 'docs/ROBUSTNESS.md'),
     ...generatedPart(matrixPart, 'dev/matrix/results.json', 'docs/ROBUSTNESS.md'),
     ...generatedPicture(benchPicture, 'bench/results.json', 'bench/bench.svg'),
