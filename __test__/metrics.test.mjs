@@ -389,11 +389,11 @@ test.serial('the commands that are counted are those that are billed', async (t)
   const balanced = async (deed) => {
     const balance = () => commands('storeCommands') === upstash.commands
     await until(balance).catch(() => t.is(commands('storeCommands'), upstash.commands, deed))
-    const scraped = caches.map((cache) => value(cache, 'store_commands_total'))
-    t.deepEqual(
-      scraped,
-      caches.map((cache) => cache.stats().storeCommands),
-    )
+    const scraped = (cache) => value(cache, 'store_commands_total')
+    // What is sent beside a read may be counted between two looks.
+    const same = (cache) => until(() => scraped(cache) === cache.stats().storeCommands)
+    for (const cache of caches)
+      await same(cache).catch(() => t.is(scraped(cache), cache.stats().storeCommands, deed))
   }
   for (const [deed, act] of Object.entries({
     'cold starts at once': () => Promise.all(caches.map((cache) => read(cache))),

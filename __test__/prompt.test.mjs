@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 import { activatePrompt, editActivePrompt } from '../dev/prompt-edits.mjs'
-import { ASKING, acknowledged, fleet, withStack } from './support/stack.mjs'
+import { ASKING, acknowledged, fleet, quiet, withStack } from './support/stack.mjs'
 import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
@@ -183,6 +183,7 @@ test.serial('under a lease no read costs a command, and a fresh one costs one', 
   await filled(stack, prefix)
   await asking.fetchActiveSystemPrompt()
   for (const cache of [leased, asking]) await acknowledged(stack, prefix, cache)
+  await quiet(stack)
 
   const before = stack.upstash.commands
   for (let read = 0; read < 1000; read++) await leased.fetchActiveSystemPrompt()

@@ -20,6 +20,8 @@ export function withStack(test, options) {
   return stack
 }
 
+const QUIET_MS = 250
+
 /** Options of an instance whose every read asks: nothing is served under a lease. */
 export const ASKING = { maxStalenessMs: 0 }
 
@@ -59,4 +61,14 @@ export function acknowledged({ redis }, prefix, cache) {
     const standing = JSON.parse(await redis.get(`${prefix}:instance:${instance}`))
     return standing && String(standing.generation) === (await redis.get(`${prefix}:generation`))
   }, `instance ${instance} to acknowledge the generation`)
+}
+
+/** Until what is sent beside reads is through: for some time, no command has come. */
+export function quiet({ upstash }) {
+  let last = { commands: -1, since: 0 }
+  return until(() => {
+    const { commands } = upstash
+    if (commands !== last.commands) last = { commands, since: performance.now() }
+    return performance.now() - last.since > QUIET_MS
+  }, 'no more commands')
 }
