@@ -1,10 +1,12 @@
 // What the trials come to: a table, for people and for docs/ROBUSTNESS.md.
 
 import { tableOf } from '../markdown.mjs'
+import { percentile } from '../statistics.mjs'
 import { LEASE_MS } from './fleet.mjs'
 
 /** What a receipt may take besides a lease. */
 const ROUND_TRIP_MS = 100
+const PARTS = [0.5, 0.99, 1]
 
 /** What was broken; empty if every receipt was proven in time and none was contradicted. @returns {string[]} */
 export function problemsOf({ trials, contradicted }) {
@@ -20,19 +22,20 @@ export function problemsOf({ trials, contradicted }) {
 
 /** @returns {string[][]} rows of cells; the first has the columns' titles */
 export function rowsOf({ size, trials }) {
-  const rows = ['frozen', 'killed'].flatMap((how) =>
-    Array.from({ length: size + 1 }, (_, victims) => {
-      const those = trials.filter((trial) => trial.how === how && trial.victims === victims)
-      if (those.length === 0) return []
-      const proven = those.filter(({ receipt }) => receipt === 'proven')
-      const sorted = proven.map(({ ms }) => ms).toSorted((one, other) => one - other)
-      const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]
-      const times = sorted.length > 0 ? [0.5, 0.99, 1].map((part) => Math.round(at(part))) : ['-']
-      return [
-        [`${victims} of ${size} ${how}`, `${proven.length} of ${those.length}`, times.join(' / ')],
-      ]
-    }).flat(),
+  const kinds = ['frozen', 'killed'].flatMap((how) =>
+    Array.from({ length: size + 1 }, (_, victims) => ({ how, victims })),
   )
+  const rows = kinds.map(({ how, victims }) => {
+    const those = trials.filter((trial) => trial.how === how && trial.victims === victims)
+    const times = those.filter(({ receipt }) => receipt === 'proven').map(({ ms }) => ms)
+    return [
+      `${victims} of ${size} ${how}`,
+      `${times.length} of ${those.length}`,
+      times.length === 0
+        ? '-'
+        : PARTS.map((part) => Math.round(percentile(times, part))).join(' / '),
+    ]
+  })
   return [['', 'proven', 'after, P50 / P99 / max (ms)'], ...rows]
 }
 

@@ -8,14 +8,12 @@ import { startProcess } from '../process.mjs'
 import { checkHistory } from '../storm/checker.mjs'
 import { randomOf } from '../storm/random.mjs'
 import { LIMITS } from '../storm/run.mjs'
+import { SOURCE_MS, STACK } from '../storm/storm.mjs'
 import { startFleet } from './fleet.mjs'
-
-const STACK = new URL('../storm/stack.mjs', import.meta.url)
-const SOURCE_MS = { least: 20, most: 80 }
 
 /**
  * @param {{ trials: number, fleets: number, size: number, seed: number, onProgress?: (words: string) => void }} options
- * @returns {Promise<{ size: number, trials: object[], reads: number, contradicted: number, broken: object[] }>} `contradicted`: reads
+ * @returns {Promise<{ size: number, trials: object[], reads: number, contradicted: number }>} `contradicted`: reads
  *   of the old prompt on any instance that began after a receipt had ruled them out
  */
 export async function runTrials({ trials, fleets, size, seed, onProgress = () => {} }) {

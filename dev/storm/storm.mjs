@@ -7,8 +7,8 @@ import { propagationOf } from './propagation.mjs'
 import { LIMITS, READERS, runStorm } from './run.mjs'
 import { stalenessOf } from './staleness.mjs'
 
-const STACK = new URL('stack.mjs', import.meta.url)
-const SOURCE_MS = { least: 20, most: 80 }
+export const STACK = new URL('stack.mjs', import.meta.url)
+export const SOURCE_MS = { least: 20, most: 80 }
 
 /**
  * @param {object} options

@@ -4,7 +4,7 @@
 use crate::binding::answers::{self, Config, Form, Prompt};
 use crate::binding::errors::{promise, to_js};
 use crate::binding::held::HeldPromise;
-use crate::binding::options::{self, Given, Refusal, Wait};
+use crate::binding::options::{self, Given, Wait};
 use crate::binding::sinks::JsSink;
 use crate::core::answer::{Answer, Tier};
 use crate::core::cache::{Asking, Cache};
@@ -84,11 +84,8 @@ impl DefaultInstance {
 
 impl Instance {
     pub fn new(env: &Env, options: Unknown) -> napi::Result<Self> {
-        match options::read(env, options) {
-            Ok(given) => Ok(Self::of(given)),
-            Err(Refusal::Mistake(error)) => Err(to_js(env, error)),
-            Err(Refusal::Napi(error)) => Err(error),
-        }
+        let given = options::read(env, options).map_err(|refusal| refusal.into_js(env))?;
+        Ok(Self::of(given))
     }
 
     /// The default instance of this environment.
@@ -181,11 +178,7 @@ impl Instance {
         env: &'env Env,
         options: Unknown,
     ) -> napi::Result<PromiseRaw<'env, answers::InvalidationReceipt>> {
-        let wait = match options::read_wait(env, options) {
-            Ok(wait) => wait,
-            Err(Refusal::Mistake(error)) => return Err(to_js(env, error)),
-            Err(Refusal::Napi(error)) => return Err(error),
-        };
+        let wait = options::read_wait(env, options).map_err(|refusal| refusal.into_js(env))?;
         // Called here, not in the future: the epoch ends before the promise is handed out.
         let invalidation = self.cache(env).map(|cache| (cache.invalidate(), cache));
         let proven = async move {

@@ -1,5 +1,6 @@
 //! `CacheOptions`: the shape is checked here, the values in the core.
 
+use crate::binding::errors::to_js;
 use crate::binding::legacy::JsLegacySource;
 use crate::binding::sinks::JsSink;
 use crate::core::config::{MAX_TIMEOUT_MS, Options, as_javascript_shows, is_whole};
@@ -165,6 +166,16 @@ pub struct Given {
 pub enum Refusal {
     Mistake(Error),
     Napi(napi::Error),
+}
+
+impl Refusal {
+    /// As JavaScript is thrown it.
+    pub fn into_js(self, env: &Env) -> napi::Error {
+        match self {
+            Refusal::Mistake(error) => to_js(env, error),
+            Refusal::Napi(error) => error,
+        }
+    }
 }
 
 impl From<Error> for Refusal {

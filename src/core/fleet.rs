@@ -5,6 +5,7 @@
 //! than that any more. One that is silent needs to say nothing once its lease is over. So the fleet has changed as soon as
 //! each instance has either said so or been silent for a lease.
 
+use crate::core::config::MAX_TIMEOUT_MS;
 use crate::core::protocol::Generation;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub struct Standing {
 /// Of how many instances a receipt tells; where more are listed, there may be others.
 pub const MOST_INSTANCES: usize = 1000;
 /// The longest lease that an instance may have.
-const LONGEST_LEASE: Duration = Duration::from_secs(3600);
+const LONGEST_LEASE: Duration = Duration::from_millis(MAX_TIMEOUT_MS as u64);
 /// How long an instance stays listed after it said how it stands, at least.
 const LISTED: Duration = Duration::from_secs(300);
 
@@ -151,10 +152,6 @@ impl Progress {
             }],
             proven_after: None,
         }
-    }
-
-    pub fn generation(&self) -> &Generation {
-        &self.generation
     }
 
     pub fn is_listed(&self) -> bool {

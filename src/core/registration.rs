@@ -213,15 +213,25 @@ impl Cache {
         }
     }
 
-    /// Lists this instance anew, with how it stands now, while nobody waits for it.
+    /// Lists this instance anew, with how it stands now.
     fn enlist_beside(self: &Arc<Self>) {
-        let cache = self.clone();
+        self.beside(
+            |cache, store| async move { cache.enlist(&store, cache.redis_deadline()).await },
+        );
+    }
+
+    /// Does something with the store while nobody waits for it.
+    fn beside<F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>, Arc<Guarded>) -> F)
+    where
+        F: Future<Output = Result<(), Fault>> + Send + 'static,
+    {
+        let Some(store) = self.store.clone() else {
+            return;
+        };
+        let (cache, work) = (self.clone(), work(self.clone(), store));
         tokio::spawn(async move {
-            if let Some(store) = &cache.store {
-                let enlisted = cache.enlist(store, cache.redis_deadline()).await;
-                if let Err(fault) = enlisted {
-                    cache.stats.last_store_fault.note(&fault);
-                }
+            if let Err(fault) = work.await {
+                cache.stats.last_store_fault.note(&fault);
             }
         });
     }
@@ -256,11 +266,7 @@ impl Cache {
         if !self.registration.take_news(generation.as_ref(), now) {
             return;
         }
-        let cache = self.clone();
-        tokio::spawn(async move {
-            let Some(store) = &cache.store else {
-                return;
-            };
+        self.beside(|cache, store| async move {
             let (sent_at, standing) = (cache.parts.clock.monotonic(), cache.standing());
             let restating = store.restate(cache.redis_deadline(), &cache.parts.id, &standing);
             match restating.await {
@@ -268,21 +274,25 @@ impl Cache {
                 Ok(false) => cache.sighted(false, sent_at),
                 Err(fault) => {
                     cache.registration.untold();
-                    cache.stats.last_store_fault.note(&fault);
+                    return Err(fault);
                 }
             }
+            Ok(())
         });
     }
 
-    /// Takes those off the list that died without a word, while nobody waits for it: once, when this instance came to it.
+    /// Takes those off the list that died without a word: once, when this instance came to it.
     fn sweep_beside(self: &Arc<Self>) {
-        let cache = self.clone();
-        tokio::spawn(async move {
-            if let Some(store) = &cache.store
-                && let Err(fault) = sweep(store, cache.redis_deadline()).await
-            {
-                cache.stats.last_store_fault.note(&fault);
+        self.beside(|cache, store| async move {
+            let listed = roll_call(&store, cache.redis_deadline()).await?;
+            let died = listed
+                .into_iter()
+                .filter(|(_, standing)| standing.is_none());
+            let ids: Vec<String> = died.map(|(id, _)| id).collect();
+            if ids.is_empty() {
+                return Ok(());
             }
+            store.strike(cache.redis_deadline(), &ids).await
         });
     }
 
@@ -300,10 +310,7 @@ impl Cache {
 
     /// The instances that are listed and say how they stand; `None` where no store says.
     pub async fn fleet(&self, deadline: Deadline) -> Option<Vec<Member>> {
-        let store = self.store.as_ref()?;
-        let mut ids = store.members(deadline).await.ok()?.ids;
-        ids.truncate(MOST_INSTANCES);
-        let roll = store.roll(deadline, &ids).await.ok()?;
+        let listed = roll_call(self.store.as_ref()?, deadline).await.ok()?;
         let member = |(id, standing): (String, Option<Standing>)| {
             Some(Member {
                 is_self: id == self.parts.id,
@@ -311,24 +318,19 @@ impl Cache {
                 standing: standing?,
             })
         };
-        let mut members: Vec<_> = ids
-            .into_iter()
-            .zip(roll.standings)
-            .filter_map(member)
-            .collect();
+        let mut members: Vec<_> = listed.into_iter().filter_map(member).collect();
         members.sort_by(|one, other| one.id.cmp(&other.id));
         Some(members)
     }
 }
 
-async fn sweep(store: &Guarded, deadline: Deadline) -> Result<(), Fault> {
+/// Who is listed, and how each of them stands.
+async fn roll_call(
+    store: &Guarded,
+    deadline: Deadline,
+) -> Result<Vec<(String, Option<Standing>)>, Fault> {
     let mut ids = store.members(deadline).await?.ids;
     ids.truncate(MOST_INSTANCES);
     let standings = store.roll(deadline, &ids).await?.standings;
-    let mut said = standings.iter().map(Option::is_some);
-    ids.retain(|_| !said.next().unwrap_or(true));
-    if ids.is_empty() {
-        return Ok(());
-    }
-    store.strike(deadline, &ids).await
+    Ok(ids.into_iter().zip(standings).collect())
 }
