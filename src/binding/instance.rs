@@ -186,7 +186,9 @@ impl Instance {
             let receipt = invalidation.await?;
             let proof = match wait {
                 Wait::Commit => None,
-                Wait::All { patience } => Some(cache.prove_everywhere(&receipt, patience).await),
+                Wait::All { patience } => {
+                    Some(cache.engine().prove_everywhere(&receipt, patience).await)
+                }
             };
             Ok((receipt, proof))
         };

@@ -17,23 +17,29 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// `None` when the work panicked.
 type Outcome<T> = Shared<BoxFuture<'static, Option<T>>>;
 
-pub struct Batches<T: Clone> {
+/// `I`: what each call brings for the work.
+pub struct Batches<T: Clone, I = ()> {
     interval: Duration,
     /// A call has come that waits.
     queued: Notify,
     /// Never held across `.await`.
-    state: Mutex<State<T>>,
+    state: Mutex<State<T, I>>,
 }
 
-struct State<T: Clone> {
+struct State<T: Clone, I> {
     begun_at: Option<Instant>,
     /// Since when all that began had to wait: there may be a flood.
     crowded_since: Option<Instant>,
-    /// The work that has not begun.
-    next: Option<Outcome<T>>,
+    next: Option<Next<T, I>>,
 }
 
-impl<T: Clone + Send + Sync + 'static> Batches<T> {
+/// The work that has not begun.
+struct Next<T: Clone, I> {
+    outcome: Outcome<T>,
+    brought: Vec<I>,
+}
+
+impl<T: Clone + Send + Sync + 'static, I: Send + 'static> Batches<T, I> {
     pub fn every(interval: Duration) -> Arc<Self> {
         let state = State {
             begun_at: None,
@@ -47,15 +53,20 @@ impl<T: Clone + Send + Sync + 'static> Batches<T> {
         })
     }
 
-    /// The outcome of work that begins after this was called: the caller's, or that of one who called before and waits.
-    /// Inside a tokio runtime only.
-    pub fn join<F>(self: &Arc<Self>, work: impl FnOnce() -> F + Send + 'static) -> Outcome<T>
+    /// The outcome of work that begins after this was called: the caller's, or that of one who called before and waits. It is
+    /// given what all of them brought. Inside a tokio runtime only.
+    pub fn join<F>(
+        self: &Arc<Self>,
+        brought: I,
+        work: impl FnOnce(Vec<I>) -> F + Send + 'static,
+    ) -> Outcome<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
         let mut state = self.state();
-        if let Some(next) = &state.next {
-            return next.clone();
+        if let Some(next) = &mut state.next {
+            next.brought.push(brought);
+            return next.outcome.clone();
         }
         let now = Instant::now();
         let at = state
@@ -65,13 +76,16 @@ impl<T: Clone + Send + Sync + 'static> Batches<T> {
         // A task of its own: a caller that goes away does not take the others' work with it.
         let task = tokio::spawn(async move {
             sleep_until(at).await;
-            batches.begin(at > now);
-            work().await
+            let brought = batches.begin(at > now);
+            work(brought).await
         });
-        let next = async move { task.await.ok() }.boxed().shared();
-        state.next = Some(next.clone());
+        let outcome = async move { task.await.ok() }.boxed().shared();
+        state.next = Some(Next {
+            outcome: outcome.clone(),
+            brought: vec![brought],
+        });
         self.queued.notify_waiters();
-        next
+        outcome
     }
 
     /// Whether work waits to begin, which will make up for what is left undone now. In a crowd, gives it `patience` to come;
@@ -94,15 +108,16 @@ impl<T: Clone + Send + Sync + 'static> Batches<T> {
         followed || crowded && timeout(patience, queued).await.is_ok()
     }
 
-    fn begin(&self, crowded: bool) {
+    fn begin(&self, crowded: bool) -> Vec<I> {
         let mut state = self.state();
         let now = Instant::now();
         state.begun_at = Some(now);
         state.crowded_since = crowded.then(|| state.crowded_since.unwrap_or(now));
-        state.next = None;
+        let next = state.next.take();
+        next.map_or_else(Vec::new, |next| next.brought)
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, State<T, I>> {
         // A panic under this lock leaves a state that is whole: every field is set by itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,9 +135,9 @@ mod tests {
     struct Counted(Arc<AtomicUsize>);
 
     impl Counted {
-        fn work(&self) -> impl FnOnce() -> BoxFuture<'static, usize> + Send + 'static {
+        fn work(&self) -> impl FnOnce(Vec<()>) -> BoxFuture<'static, usize> + Send + 'static {
             let begun = self.0.clone();
-            move || async move { begun.fetch_add(1, Ordering::SeqCst) + 1 }.boxed()
+            move |_| async move { begun.fetch_add(1, Ordering::SeqCst) + 1 }.boxed()
         }
 
         fn begun(&self) -> usize {
@@ -134,7 +149,7 @@ mod tests {
     async fn a_call_alone_begins_at_once() {
         let (batches, counted, begun) =
             (Batches::every(INTERVAL), Counted::default(), Instant::now());
-        assert_eq!(batches.join(counted.work()).await, Some(1));
+        assert_eq!(batches.join((), counted.work()).await, Some(1));
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert!(!batches.is_followed(INTERVAL).await);
         assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -144,8 +159,8 @@ mod tests {
     async fn calls_within_the_interval_share_one_that_begins_after_it() {
         let (batches, counted, begun) =
             (Batches::every(INTERVAL), Counted::default(), Instant::now());
-        batches.join(counted.work()).await;
-        let later: Vec<_> = (0..50).map(|_| batches.join(counted.work())).collect();
+        batches.join((), counted.work()).await;
+        let later: Vec<_> = (0..50).map(|_| batches.join((), counted.work())).collect();
         assert!(batches.is_followed(Duration::ZERO).await);
         for outcome in later {
             assert_eq!(outcome.await, Some(2));
@@ -155,12 +170,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_work_is_given_what_all_who_share_it_brought() {
+        let batches = Batches::every(INTERVAL);
+        let joined = |number| batches.join(number, |brought: Vec<u32>| async move { brought });
+        let outcomes = [joined(1), joined(2)];
+        for outcome in outcomes {
+            assert_eq!(outcome.await, Some(vec![1, 2]));
+        }
+        assert_eq!(joined(3).await, Some(vec![3]));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nobody_is_given_what_had_begun_before_the_call() {
         let batches = Batches::every(INTERVAL);
         let (land, landed) = tokio::sync::oneshot::channel::<()>();
-        let early = batches.join(|| async { landed.await.map_or(0, |()| 1) });
+        let early = batches.join((), |_| async { landed.await.map_or(0, |()| 1) });
         tokio::task::yield_now().await;
-        let late = batches.join(|| async { 2 });
+        let late = batches.join((), |_| async { 2 });
         assert_eq!(late.await, Some(2));
         land.send(()).unwrap();
         assert_eq!(early.await, Some(1));
@@ -170,7 +196,7 @@ mod tests {
     async fn a_flood_begins_one_per_interval() {
         let (batches, counted) = (Batches::every(INTERVAL), Counted::default());
         for _ in 0..1000 {
-            drop(batches.join(counted.work()));
+            drop(batches.join((), counted.work()));
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let begun = counted.begun();
@@ -182,11 +208,11 @@ mod tests {
         let (batches, done) = (Batches::every(INTERVAL), Counted::default());
         for _ in 0..3000 {
             let (own, done) = (batches.clone(), done.work());
-            drop(batches.join(move || async move {
+            drop(batches.join((), move |_| async move {
                 if own.is_followed(INTERVAL / 2).await {
                     0
                 } else {
-                    done().await
+                    done(Vec::new()).await
                 }
             }));
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -199,19 +225,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_had_to_wait_looks_out_for_the_next() {
         let (batches, counted) = (Batches::every(INTERVAL), Counted::default());
-        batches.join(counted.work()).await;
-        batches.join(counted.work()).await;
+        batches.join((), counted.work()).await;
+        batches.join((), counted.work()).await;
         let looking = batches.clone();
         let looking = tokio::spawn(async move { looking.is_followed(INTERVAL).await });
         tokio::task::yield_now().await;
-        drop(batches.join(counted.work()));
+        drop(batches.join((), counted.work()));
         assert!(looking.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_panics_is_an_end_and_the_next_begins() {
         let batches = Batches::<usize>::every(INTERVAL);
-        assert_eq!(batches.join(|| async { panic!("on purpose") }).await, None);
-        assert_eq!(batches.join(|| async { 2 }).await, Some(2));
+        assert_eq!(
+            batches.join((), |_| async { panic!("on purpose") }).await,
+            None
+        );
+        assert_eq!(batches.join((), |_| async { 2 }).await, Some(2));
     }
 }

@@ -5,34 +5,27 @@
 //! source gave is filled into the store under the generation that was read before the source was asked, and nothing else is
 //! ever stored.
 
-use crate::core::answer::{Answer, Receipt, Tier};
-use crate::core::batches::Batches;
-use crate::core::breaker::Phase;
+use crate::core::answer::{Answer, Tier};
 use crate::core::clock::Clock;
 use crate::core::config::Limits;
-use crate::core::error::{Error, Fault};
+use crate::core::engine::{Common, Engine};
+use crate::core::error::Fault;
 use crate::core::fleet::Member;
 use crate::core::flight::{Boarding, Flights};
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
-use crate::core::invalidation::INTERVAL;
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
 use crate::core::near::{Answered, AtHand, Departure, Held, Near, NearState, Origin};
-use crate::core::pending::Pending;
 use crate::core::protocol::{Entry, Generation, MissReason, record};
-use crate::core::push::{Channel, Listener, Supervised};
-use crate::core::receipt::LookOuts;
-use crate::core::registration::Registration;
+use crate::core::push::Channel;
 use crate::core::rules::{Rule, Rules};
 use crate::core::signature::Signer;
 use crate::core::source::{LegacySource, Source};
 use crate::core::stats::Stats;
-use crate::core::store::guarded::Guarded;
-use crate::core::store::{Fill, KeyValue, Probe, SharedStore, Store};
-use crate::core::values::Values;
+use crate::core::store::{Fill, Probe, SharedStore, Shelf, Store};
 use serde_json::{Map, Value};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
@@ -74,24 +67,38 @@ pub struct Parts {
     pub rules: Rules,
 }
 
+/// What makes one value of a cache different from another.
+pub(super) struct Line {
+    pub resource: Arc<dyn Resource>,
+    pub source: Option<Arc<dyn Source>>,
+    pub legacy: Option<Arc<dyn LegacySource>>,
+    pub signer: Option<Arc<Signer>>,
+    /// Until its stored value expires.
+    pub ttl_seconds: u32,
+    /// What a load of it may take.
+    pub source_timeout: Duration,
+    /// Its keys in the store of the engine.
+    pub shelf: Option<Arc<dyn Shelf>>,
+}
+
+/// The cache of one value.
 pub struct Cache {
-    pub(super) parts: Parts,
-    /// That of the parts, behind its breaker.
-    pub(super) store: Option<Arc<Guarded>>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) line: Line,
     pub(super) journal: Arc<Journal>,
-    pub stats: Stats,
-    pub values: Values,
+    pub stats: Arc<Stats>,
     pub(super) near: Near,
     flights: Flights<Landed>,
-    pub(super) invalidations: Arc<Batches<Result<Receipt, Error>>>,
-    pub(super) pending: Pending,
-    pub(super) registration: Registration,
-    pub(super) look_outs: LookOuts,
     /// Wakes the flights that wait for another instance's load: an announcement comes when that is done.
     pub(super) told: Notify,
-    /// Started by the first load.
-    push: OnceLock<Supervised>,
-    closed: AtomicBool,
+}
+
+impl Deref for Cache {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
 }
 
 /// What people are shown of a cache.
@@ -146,30 +153,55 @@ pub(super) enum Asked {
 }
 
 impl Cache {
+    /// A cache of one value alone.
     pub fn new(parts: Parts, logger: Logger) -> Arc<Self> {
         let journal = Arc::new(Journal::new(logger));
-        let guarded = |store| {
-            let (clock, timeout) = (parts.clock.clone(), parts.limits.redis_timeout);
-            Arc::new(Guarded::new(store, timeout, clock, journal.clone()))
-        };
-        let store = parts.store.clone().map(guarded);
-        let values = store.clone().map(|store| store as Arc<dyn KeyValue>);
-        Arc::new(Cache {
-            values: Values::new(values, parts.limits.redis_timeout),
-            near: Near::new(parts.limits.max_staleness, parts.rules),
-            parts,
-            store,
-            stats: Stats::default(),
-            flights: Flights::default(),
-            invalidations: Batches::every(INTERVAL),
-            pending: Pending::default(),
-            registration: Registration::default(),
-            look_outs: LookOuts::default(),
-            told: Notify::new(),
-            push: OnceLock::new(),
-            closed: AtomicBool::new(false),
-            journal,
+        Arc::new_cyclic(|cache: &Weak<Cache>| {
+            let common = Common {
+                id: parts.id,
+                name: parts.name,
+                no_store: parts.no_store,
+                channel: parts.channel,
+                clock: parts.clock,
+                limits: parts.limits,
+                rules: parts.rules,
+            };
+            let engine = Engine::new(common, parts.store, journal.clone(), cache.clone());
+            let shelf = engine.store.clone();
+            let line = Line {
+                resource: parts.resource,
+                source: parts.source,
+                legacy: parts.legacy,
+                signer: parts.signer.map(Arc::new),
+                ttl_seconds: parts.limits.ttl_seconds,
+                source_timeout: parts.limits.source_timeout,
+                shelf: shelf.map(|store| store as Arc<dyn Shelf>),
+            };
+            let stats = engine.stats.clone();
+            Cache::of(engine, line, journal, stats)
         })
+    }
+
+    /// One value of many.
+    pub(super) fn of(
+        engine: Arc<Engine>,
+        line: Line,
+        journal: Arc<Journal>,
+        stats: Arc<Stats>,
+    ) -> Self {
+        Cache {
+            near: Near::new(engine.parts.limits.max_staleness, engine.parts.rules),
+            flights: Flights::default(),
+            told: Notify::new(),
+            engine,
+            line,
+            journal,
+            stats,
+        }
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// The value, always, within the two timeouts.
@@ -280,46 +312,14 @@ impl Cache {
         }
     }
 
-    /// How long ago a moment of the monotonic clock is.
-    pub(super) fn since(&self, moment: Duration) -> Duration {
-        self.parts.clock.monotonic().saturating_sub(moment)
-    }
-
-    /// Tells this instance from all others.
-    pub fn id(&self) -> &str {
-        &self.parts.id
-    }
-
-    /// Why there is no store that instances share; `None` if there is.
-    pub fn no_store(&self) -> Option<&str> {
-        self.parts.no_store.as_deref()
-    }
-
     /// What the near cache holds, for people.
     pub fn near(&self) -> NearState {
         self.near.state_at(self.parts.clock.monotonic())
     }
 
-    /// Whether there is a stream of announcements, and how long ago it last said something.
-    pub fn push(&self) -> (bool, Option<Duration>) {
-        let last = self.stats.last_push();
-        (self.parts.channel.is_some(), last.map(|at| self.since(at)))
-    }
-
-    /// How many commands were sent to the store.
-    pub fn store_commands(&self) -> u64 {
-        self.store.as_ref().map_or(0, |store| store.commands())
-    }
-
-    /// How the store's breaker is, and how often it opened; `None` without a store.
-    pub fn breaker(&self) -> Option<(Phase, u64)> {
-        let store = self.store.as_ref()?;
-        Some((store.phase(), store.opened()))
-    }
-
     /// Whether what is stored is signed.
     pub fn is_signed(&self) -> bool {
-        self.parts.signer.is_some()
+        self.line.signer.is_some()
     }
 
     /// Whether the stream of announcements is open.
@@ -327,40 +327,10 @@ impl Cache {
         self.near.is_push_connected()
     }
 
-    /// Gives up an invalidation that is owed, and the push stream. Everything else ends as it would have.
-    pub fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        self.stop_listening();
-    }
-
-    fn stop_listening(&self) {
-        if let Some(push) = self.push.get() {
-            push.stop();
-            self.near.push_ended();
-        }
-    }
-
-    pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn redis_deadline(&self) -> Deadline {
-        Deadline::after(self.parts.limits.redis_timeout)
-    }
-
-    /// Somebody reads: keeps the push stream open, so that the next change is heard of at once.
-    fn listen(self: &Arc<Self>) {
-        let Some(channel) = self.parts.channel.as_ref().filter(|_| !self.is_closed()) else {
-            return;
-        };
-        let push = self.push.get_or_init(|| {
-            let listener: Weak<dyn Listener> = Arc::<Cache>::downgrade(self);
-            Supervised::start(channel.clone(), listener, &self.parts.id)
-        });
-        push.want();
-        // Closed since: it was not there to be stopped yet.
-        if self.is_closed() {
-            self.stop_listening();
+    /// A flight that is joined is as good as a lease: without a listing it is for those alone who have called.
+    pub(super) fn keep_to_callers(&self) {
+        if self.parts.clock.monotonic() >= self.lease_end() {
+            self.near.unlisted();
         }
     }
 
@@ -370,7 +340,7 @@ impl Cache {
         if matches!(landed, Landed::Held(Tier::Source)) {
             self.stats.loaded.increment();
         }
-        self.acknowledge();
+        self.engine.acknowledge();
         landed
     }
 
@@ -386,7 +356,7 @@ impl Cache {
             },
         };
         self.keep_to_callers();
-        let deadline = Deadline::after(self.parts.limits.source_timeout);
+        let deadline = Deadline::after(self.line.source_timeout);
         match self.ask_source(departure, fence.as_ref()).await {
             Ok(entry) => {
                 if let Some(fence) = fence {
@@ -408,10 +378,10 @@ impl Cache {
     }
 
     async fn ask_store(self: &Arc<Self>, departure: Departure) -> Asked {
-        let Some(store) = self.store.as_deref() else {
+        let Some(shelf) = self.line.shelf.as_deref() else {
             return Asked::NoAnswer;
         };
-        match self.look_up(store, departure).await {
+        match self.look_up(shelf, departure).await {
             // An invalidation is owed.
             Ok(Asked::NoAnswer) => Asked::NoAnswer,
             Ok(asked) => {
@@ -426,27 +396,20 @@ impl Cache {
         }
     }
 
-    /// The store, unless an invalidation is owed to it: it may not have seen that the fence is down.
-    pub(super) fn trusted_store(&self) -> Option<&Guarded> {
-        let store = self.store.as_deref()?;
-        let owed = self.pending.is_owed() && self.parts.rules.keep(Rule::PendingKeepsOffTheStore);
-        (!owed).then_some(store)
-    }
-
     async fn look_up(
         self: &Arc<Self>,
-        store: &Guarded,
+        shelf: &dyn Shelf,
         departure: Departure,
     ) -> Result<Asked, Fault> {
         let deadline = self.redis_deadline();
-        self.register(store, deadline).await?;
+        self.engine.register(deadline).await?;
         if self.trusted_store().is_none() {
             return Ok(Asked::NoAnswer);
         }
-        let asked = if self.confirm(store, deadline, departure).await? {
+        let asked = if self.confirm(shelf, deadline, departure).await? {
             Asked::Hit
         } else {
-            self.read_store(store, deadline, departure).await?
+            self.read_store(shelf, deadline, departure).await?
         };
         match asked {
             Asked::Hit if self.check_is_due() => {
@@ -454,16 +417,22 @@ impl Cache {
                 Ok(Asked::Hit)
             }
             Asked::Miss { fence, .. } => {
-                Ok(self.take_turn(store, deadline, departure, fence).await)
+                Ok(self.take_turn(shelf, deadline, departure, fence).await)
             }
             asked => Ok(asked),
         }
     }
 
+    /// The keys of this value, unless the store is not to be trusted now.
+    pub(super) fn trusted_shelf(&self) -> Option<&dyn Shelf> {
+        self.trusted_store()?;
+        self.line.shelf.as_deref()
+    }
+
     /// Whether the store still has what the near cache holds. Not asked where that is known to have changed.
     async fn confirm(
         &self,
-        store: &Guarded,
+        shelf: &dyn Shelf,
         deadline: Deadline,
         departure: Departure,
     ) -> Result<bool, Fault> {
@@ -473,7 +442,7 @@ impl Cache {
             return Ok(false);
         };
         let sent_at = self.parts.clock.monotonic();
-        let marks = store.marks(deadline, &self.parts.id).await?;
+        let marks = shelf.marks(deadline, &self.parts.id, &held).await?;
         self.stats.store_latency.observe(self.since(sent_at));
         self.sighted(marks.listed, sent_at);
         self.near.saw(marks.generation.as_ref(), sent_at);
@@ -493,12 +462,12 @@ impl Cache {
     /// Reads all that the store has.
     pub(super) async fn read_store(
         &self,
-        store: &Guarded,
+        shelf: &dyn Shelf,
         deadline: Deadline,
         departure: Departure,
     ) -> Result<Asked, Fault> {
         let sent_at = self.parts.clock.monotonic();
-        let snapshot = store.read(deadline, &self.parts.id).await?;
+        let snapshot = shelf.read(deadline, &self.parts.id).await?;
         self.stats.store_latency.observe(self.since(sent_at));
         self.sighted(snapshot.listed, sent_at);
         self.near.saw(snapshot.generation.as_ref(), sent_at);
@@ -535,7 +504,7 @@ impl Cache {
         self.journal.miss(reason);
         let fence = match snapshot.generation {
             Some(generation) => generation,
-            None => store.mint(deadline, self.parts.clock.wall_ms()).await?,
+            None => shelf.mint(deadline, self.parts.clock.wall_ms()).await?,
         };
         Ok(Asked::Miss {
             fence,
@@ -568,10 +537,9 @@ impl Cache {
         departure: Departure,
         fence: Option<&Generation>,
     ) -> Result<Arc<Entry>, Lack> {
-        let source = self.parts.source.as_deref().ok_or(Lack::NoAnswer)?;
+        let source = self.line.source.as_deref().ok_or(Lack::NoAnswer)?;
         // Half of the time where a legacy source waits, so that a source that hangs leaves the other half to it.
-        let budget =
-            self.parts.limits.source_timeout / if self.parts.legacy.is_some() { 2 } else { 1 };
+        let budget = self.line.source_timeout / if self.line.legacy.is_some() { 2 } else { 1 };
         let deadline = Deadline::after(budget);
         loop {
             let sent_at = self.parts.clock.monotonic();
@@ -618,7 +586,7 @@ impl Cache {
             self.journal.no_active_row();
             return Err(Lack::NoValue);
         };
-        let resource = &self.parts.resource;
+        let resource = &self.line.resource;
         let now_ms = self.parts.clock.wall_ms();
         let made = resource
             .entry_of_row(&row, source.name(), now_ms)
@@ -635,24 +603,24 @@ impl Cache {
 
     /// Lets another instance try, where this one could not load what it had claimed.
     pub(super) async fn release(self: Arc<Self>) {
-        if let Some(store) = self.trusted_store()
-            && let Err(fault) = store.release(self.redis_deadline()).await
+        if let Some(shelf) = self.trusted_shelf()
+            && let Err(fault) = shelf.release(self.redis_deadline()).await
         {
             self.stats.store_failed(&fault);
         }
     }
 
     pub(super) async fn fill(self: Arc<Self>, entry: Arc<Entry>, fence: Generation) {
-        let Some(store) = self.trusted_store() else {
+        let Some(shelf) = self.trusted_shelf() else {
             return;
         };
         let record = record(&entry, &fence);
-        let record = match &self.parts.signer {
+        let record = match &self.line.signer {
             Some(signer) => signer.sign(record),
             None => record,
         };
-        let ttl_seconds = self.parts.limits.ttl_seconds;
-        match store
+        let ttl_seconds = self.line.ttl_seconds;
+        match shelf
             .fill(self.redis_deadline(), &fence, &record, ttl_seconds)
             .await
         {

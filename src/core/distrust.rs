@@ -25,7 +25,7 @@ impl Cache {
         if entry.content.len() > CONTENT_CAP_BYTES {
             return Err(MissReason::Foreign);
         }
-        let Some(signer) = &self.parts.signer else {
+        let Some(signer) = &self.line.signer else {
             return Ok(entry);
         };
         if !signer.vouches_for(snapshot) {
@@ -40,12 +40,12 @@ impl Cache {
     /// Whether the store may no longer have this entry, if nobody keeps it there.
     pub(super) fn is_past(&self, entry: &Entry) -> bool {
         let kept = (self.ttl() + SLACK).as_millis() as u64;
-        self.parts.signer.is_some() && self.parts.clock.wall_ms() > entry.loaded_at_ms + kept
+        self.line.signer.is_some() && self.parts.clock.wall_ms() > entry.loaded_at_ms + kept
     }
 
     /// Whether the source has to say so, too, before what the store has is served.
     pub(super) fn wants_proof(&self) -> bool {
-        self.parts.signer.is_some() && !self.near.is_proved()
+        self.line.signer.is_some() && !self.near.is_proved()
     }
 
     /// Serves what the source has in place of what the store has; that one if the source does not answer.
@@ -54,7 +54,7 @@ impl Cache {
         answered: Answered,
         departure: Departure,
     ) -> Landed {
-        let deadline = Deadline::after(self.parts.limits.source_timeout);
+        let deadline = Deadline::after(self.line.source_timeout);
         let (stored, fence) = (answered.entry.clone(), answered.generation.clone());
         match self.ask_source(departure, fence.as_ref()).await {
             Ok(entry) => {
@@ -73,7 +73,7 @@ impl Cache {
     /// The generation of an announcement, by which one that was heard before is known. Somebody may announce a generation
     /// before it is there, so that the real announcement is taken for known: then only this instance's own are.
     pub(super) fn known_by<'a>(&self, said: &'a Announcement) -> Option<&'a Generation> {
-        let believed = self.parts.signer.is_none() || said.from == self.parts.id;
+        let believed = self.line.signer.is_none() || said.from == self.parts.id;
         believed.then_some(&said.generation)
     }
 }

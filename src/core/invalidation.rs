@@ -6,8 +6,10 @@
 
 use crate::core::answer::Receipt;
 use crate::core::cache::Cache;
+use crate::core::engine::Entries;
 use crate::core::error::{Error, Fault};
 use crate::core::http::Deadline;
+use crate::core::marks::Marks;
 use crate::core::pending::Attempt;
 use crate::core::protocol::{Announcement, Generation};
 use crate::core::push::Listener;
@@ -43,7 +45,8 @@ impl Cache {
                 return Ok(cache.went_through(None));
             };
             let invalidations = cache.invalidations.clone();
-            let outcome = invalidations.join(move || cache.invalidate_in(store)).await;
+            let invalidation = move |_| cache.invalidate_in(store);
+            let outcome = invalidations.join(Marks::new(), invalidation).await;
             outcome.unwrap_or_else(|| Err(Error::internal()))
         }
     }
@@ -51,11 +54,11 @@ impl Cache {
     async fn invalidate_in(self: Arc<Self>, store: Arc<Guarded>) -> Result<Receipt, Error> {
         let limits = &self.parts.limits;
         let deadline = Deadline::after(limits.redis_timeout + limits.source_timeout);
-        let attempt = self.pending.begin();
-        match self.open_generation(&store, attempt).await {
+        let attempt = self.pending.begin(the_value());
+        match self.open_generation(&store, &attempt).await {
             Ok(generation) => Ok(self.spread(&store, deadline, generation).await),
             Err(fault) => {
-                if self.pending.fail(attempt) {
+                if self.pending.fail(&attempt) {
                     tokio::spawn(self.clone().settle());
                 }
                 // What the store confirmed since the call is not to be trusted either.
@@ -80,16 +83,16 @@ impl Cache {
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY_AFTER);
-            if self.pending.is_settled() || self.is_closed() {
+            if self.pending.unsettled().is_none() || self.is_closed() {
                 return;
             }
-            let attempt = self.pending.begin();
-            match self.open_generation(store, attempt).await {
+            let attempt = self.pending.begin(the_value());
+            match self.open_generation(store, &attempt).await {
                 Ok(generation) => {
                     let deadline = Deadline::after(LAST_RETRY_AFTER);
                     drop(self.spread(store, deadline, generation).await);
                 }
-                Err(_) => drop(self.pending.fail(attempt)),
+                Err(_) => drop(self.pending.fail(&attempt)),
             }
         }
     }
@@ -97,7 +100,7 @@ impl Cache {
     async fn open_generation(
         &self,
         store: &Guarded,
-        attempt: Attempt,
+        attempt: &Attempt,
     ) -> Result<Generation, Fault> {
         let now_ms = self.parts.clock.wall_ms();
         let generation = store
@@ -119,7 +122,7 @@ impl Cache {
             // The next one drops what would be loaded now, and tells the others anyway.
             return receipt;
         }
-        if self.parts.source.is_some() {
+        if self.line.source.is_some() {
             // Late or failed, the others load it themselves.
             let head_start = deadline.or_after(HEAD_START);
             let _ = timeout_at(head_start.at(), self.refill(generation.clone())).await;
@@ -143,7 +146,7 @@ impl Cache {
 
     fn went_through(self: &Arc<Self>, generation: Option<&Generation>) -> Receipt {
         self.near.invalidated(generation);
-        self.acknowledge();
+        self.engine.acknowledge();
         self.stats.invalidations.increment();
         self.journal.invalidated(generation.is_some());
         Receipt {
@@ -152,10 +155,20 @@ impl Cache {
             committed: self.parts.clock.monotonic(),
         }
     }
+}
 
-    /// Whether an invalidation did not reach the store yet: until it has, the store is neither read nor filled.
-    pub fn invalidation_pending(&self) -> bool {
-        self.pending.is_owed()
+/// Of a cache of one value there is but one generation to open.
+fn the_value() -> Marks {
+    Marks::from(["".into()])
+}
+
+impl Entries for Cache {
+    fn acknowledged(&self) -> Option<Generation> {
+        self.near.acknowledged()
+    }
+
+    fn unlisted(&self) {
+        self.near.unlisted();
     }
 }
 
@@ -176,7 +189,7 @@ impl Listener for Cache {
         }
         let generation = announcement.as_ref().and_then(|said| self.known_by(said));
         self.near.announced(generation);
-        self.acknowledge();
+        self.engine.acknowledge();
         self.told.notify_waiters();
         self.stats.pushes.increment();
         self.stats.pushed(self.parts.clock.monotonic());

@@ -1,7 +1,9 @@
-//! Whether an invalidation is still owed to the store. Pure bookkeeping: each attempt has a number, and one that went
-//! through makes up for every earlier one that did not.
+//! Which invalidations are still owed to the store. Pure bookkeeping: each attempt has a number, and one that went through makes
+//! up for every earlier one at the same marks that did not.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::core::marks::Marks;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
 pub struct Pending {
@@ -12,34 +14,55 @@ pub struct Pending {
 #[derive(Default)]
 struct State {
     begun: u64,
-    /// The newest attempt that failed.
-    failed: u64,
-    /// The newest attempt that went through.
-    acknowledged: u64,
+    under_way: usize,
+    /// Of the marks that are owed, and of those for which an attempt under way may still fail.
+    newest: BTreeMap<Arc<str>, Newest>,
     /// Whether somebody sees to it.
     settling: bool,
 }
 
+#[derive(Default)]
+struct Newest {
+    /// The newest attempt that failed.
+    failed: u64,
+    /// The newest attempt that went through.
+    acknowledged: u64,
+}
+
 /// One attempt at an invalidation.
-#[derive(Clone, Copy)]
-pub struct Attempt(u64);
+pub struct Attempt {
+    number: u64,
+    pub marks: Marks,
+}
 
 impl Pending {
-    pub fn begin(&self) -> Attempt {
+    pub fn begin(&self, marks: Marks) -> Attempt {
         let mut state = self.state();
         state.begun += 1;
-        Attempt(state.begun)
+        state.under_way += 1;
+        Attempt {
+            number: state.begun,
+            marks,
+        }
     }
 
-    pub fn acknowledge(&self, attempt: Attempt) {
+    pub fn acknowledge(&self, attempt: &Attempt) {
         let mut state = self.state();
-        state.acknowledged = state.acknowledged.max(attempt.0);
+        for mark in &attempt.marks {
+            let newest = state.newest.entry(mark.clone()).or_default();
+            newest.acknowledged = newest.acknowledged.max(attempt.number);
+        }
+        state.landed();
     }
 
     /// Whether the caller has to see to it: it is owed now, and nobody does yet.
-    pub fn fail(&self, attempt: Attempt) -> bool {
+    pub fn fail(&self, attempt: &Attempt) -> bool {
         let mut state = self.state();
-        state.failed = state.failed.max(attempt.0);
+        for mark in &attempt.marks {
+            let newest = state.newest.entry(mark.clone()).or_default();
+            newest.failed = newest.failed.max(attempt.number);
+        }
+        state.landed();
         let called = state.is_owed() && !state.settling;
         state.settling |= called;
         called
@@ -50,11 +73,13 @@ impl Pending {
         self.state().is_owed()
     }
 
-    /// Whether who sees to it is done: the next failure calls somebody again.
-    pub fn is_settled(&self) -> bool {
+    /// What is owed, or `None` where who sees to it is done: the next failure calls somebody again.
+    pub fn unsettled(&self) -> Option<Marks> {
         let mut state = self.state();
         state.settling = state.is_owed();
-        !state.settling
+        let owed = state.newest.iter().filter(|(_, newest)| newest.is_owed());
+        let owed = owed.map(|(mark, _)| mark.clone()).collect();
+        state.settling.then_some(owed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -65,6 +90,19 @@ impl Pending {
 
 impl State {
     fn is_owed(&self) -> bool {
+        self.newest.values().any(Newest::is_owed)
+    }
+
+    fn landed(&mut self) {
+        self.under_way -= 1;
+        if self.under_way == 0 {
+            self.newest.retain(|_, newest| newest.is_owed());
+        }
+    }
+}
+
+impl Newest {
+    fn is_owed(&self) -> bool {
         self.failed > self.acknowledged
     }
 }
@@ -73,38 +111,58 @@ impl State {
 mod tests {
     use super::*;
 
+    fn begin(pending: &Pending, marks: &[&str]) -> Attempt {
+        pending.begin(marks.iter().map(|&mark| mark.into()).collect())
+    }
+
     #[test]
     fn a_failed_attempt_is_owed_until_a_later_one_goes_through() {
         let pending = Pending::default();
-        let (first, second) = (pending.begin(), pending.begin());
+        let [first, second] = [(); 2].map(|()| begin(&pending, &["a"]));
         assert!(!pending.is_owed());
-        assert!(pending.fail(first));
+        assert!(pending.fail(&first));
         assert!(pending.is_owed());
-        pending.acknowledge(second);
+        pending.acknowledge(&second);
         assert!(!pending.is_owed());
     }
 
     #[test]
     fn an_earlier_acknowledgement_does_not_make_up_for_a_later_failure() {
         let pending = Pending::default();
-        let (first, second) = (pending.begin(), pending.begin());
-        assert!(pending.fail(second));
-        pending.acknowledge(first);
+        let [first, second] = [(); 2].map(|()| begin(&pending, &["a"]));
+        assert!(pending.fail(&second));
+        pending.acknowledge(&first);
         assert!(pending.is_owed());
-        assert!(
-            !pending.fail(pending.begin()),
-            "somebody sees to it already"
-        );
+        let third = begin(&pending, &["a"]);
+        assert!(!pending.fail(&third), "somebody sees to it already");
+    }
+
+    #[test]
+    fn a_late_failure_of_an_earlier_attempt_is_made_up_for() {
+        let pending = Pending::default();
+        let [first, second] = [(); 2].map(|()| begin(&pending, &["a"]));
+        pending.acknowledge(&second);
+        assert!(!pending.fail(&first));
+        assert!(!pending.is_owed());
+    }
+
+    #[test]
+    fn one_mark_does_not_make_up_for_another() {
+        let pending = Pending::default();
+        let [first, second] = [["a", "b"], ["b", "c"]].map(|marks| begin(&pending, &marks));
+        assert!(pending.fail(&first));
+        pending.acknowledge(&second);
+        let owed = pending.unsettled().unwrap();
+        assert_eq!(owed.iter().map(|mark| &**mark).collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]
     fn somebody_is_called_again_after_it_was_settled() {
         let pending = Pending::default();
-        assert!(pending.fail(pending.begin()));
-        assert!(!pending.is_settled());
-        pending.acknowledge(pending.begin());
-        assert!(!pending.fail(Attempt(1)), "a later one went through");
-        assert!(pending.is_settled());
-        assert!(pending.fail(pending.begin()));
+        assert!(pending.fail(&begin(&pending, &["a"])));
+        assert!(pending.unsettled().is_some());
+        pending.acknowledge(&begin(&pending, &["a"]));
+        assert!(pending.unsettled().is_none());
+        assert!(pending.fail(&begin(&pending, &["a"])));
     }
 }

@@ -2,7 +2,7 @@
 //! leases are over. Calls for the same generation share one look-out.
 
 use crate::core::answer::Receipt;
-use crate::core::cache::Cache;
+use crate::core::engine::Engine;
 use crate::core::error::Fault;
 use crate::core::fleet::{By, Confirmation, Progress, Roll};
 use crate::core::http::Deadline;
@@ -65,7 +65,7 @@ impl LookOut {
     }
 }
 
-impl Cache {
+impl Engine {
     /// Waits until no instance can serve anything older than this receipt's generation, or for `patience` after the commit.
     pub async fn prove_everywhere(
         self: &Arc<Self>,

@@ -8,8 +8,7 @@ use crate::core::cache::{Asked, Cache};
 use crate::core::http::Deadline;
 use crate::core::near::Departure;
 use crate::core::protocol::Generation;
-use crate::core::store::Store;
-use crate::core::store::guarded::Guarded;
+use crate::core::store::Shelf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -27,7 +26,7 @@ impl Cache {
     /// After a miss: claims the load, or waits for who has. A miss again if the source is to be asked.
     pub(super) async fn take_turn(
         &self,
-        store: &Guarded,
+        shelf: &dyn Shelf,
         deadline: Deadline,
         departure: Departure,
         mut fence: Generation,
@@ -35,7 +34,7 @@ impl Cache {
         let patience = deadline.or_after(PATIENCE.min(self.parts.limits.redis_timeout / 2));
         let mut pause = FIRST_LOOK_AFTER;
         loop {
-            match store.claim(deadline, CLAIM).await {
+            match shelf.claim(deadline, CLAIM).await {
                 Ok(false) if Instant::now() + pause <= patience.at() => {}
                 // A store that takes no claim takes no fill either, but the caller wants an answer.
                 claim => {
@@ -45,7 +44,7 @@ impl Cache {
             }
             let _ = timeout(pause, self.told.notified()).await;
             pause = (pause * 2).min(LAST_LOOK_AFTER);
-            match self.read_store(store, deadline, departure).await {
+            match self.read_store(shelf, deadline, departure).await {
                 Ok(Asked::Miss { fence: seen, .. }) => fence = seen,
                 Ok(asked) => return asked,
                 Err(_) => {
@@ -65,18 +64,18 @@ impl Cache {
 
     /// Loads the value anew if the store has lost it or soon will.
     pub(super) async fn refresh(self: Arc<Self>) {
-        let Some(store) = self.trusted_store() else {
+        let Some(shelf) = self.trusted_shelf() else {
             return;
         };
         let Some(fence) = self.near.held().and_then(|held| held.generation) else {
             return;
         };
-        match store.remaining(self.redis_deadline()).await {
+        match shelf.remaining(self.redis_deadline()).await {
             Ok(Some(left)) if left > self.ttl() / 5 => return,
             Ok(_) => {}
             Err(fault) => return self.stats.store_failed(&fault),
         }
-        if store.claim(self.redis_deadline(), CLAIM).await != Ok(true) {
+        if shelf.claim(self.redis_deadline(), CLAIM).await != Ok(true) {
             return;
         }
         self.stats.refreshes.increment();
@@ -88,6 +87,6 @@ impl Cache {
     }
 
     pub(super) fn ttl(&self) -> Duration {
-        Duration::from_secs(self.parts.limits.ttl_seconds.into())
+        Duration::from_secs(self.line.ttl_seconds.into())
     }
 }

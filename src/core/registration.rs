@@ -6,7 +6,7 @@
 //! its breaker is open.
 
 use crate::core::breaker::Phase;
-use crate::core::cache::Cache;
+use crate::core::engine::Engine;
 use crate::core::error::Fault;
 use crate::core::fleet::{MOST_INSTANCES, Member, Standing};
 use crate::core::http::Deadline;
@@ -27,6 +27,8 @@ const REFUSED_FOR: Duration = Duration::from_secs(5);
 pub struct Registration {
     /// Never held across `.await`.
     state: Mutex<State>,
+    /// Held by the one who has this instance listed.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -147,16 +149,19 @@ impl Registration {
     }
 }
 
-impl Cache {
+impl Engine {
     /// Sees to it that the store lists this instance before it is asked for something that may be leased.
-    pub(super) async fn register(
-        self: &Arc<Self>,
-        store: &Guarded,
-        deadline: Deadline,
-    ) -> Result<(), Fault> {
+    pub(super) async fn register(self: &Arc<Self>, deadline: Deadline) -> Result<(), Fault> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
         let now = self.parts.clock.monotonic();
         if self.registration.is_due(now) {
-            return self.enlist(store, deadline).await;
+            // One for all who come together.
+            let _turn = self.registration.turn.lock().await;
+            if self.registration.is_due(now) {
+                return self.enlist(store, deadline).await;
+            }
         }
         if self.registration.take_renewal(now) {
             self.enlist_beside();
@@ -168,15 +173,8 @@ impl Cache {
     pub(super) fn sighted(&self, listed: bool, sent_at: Duration) {
         if listed {
             self.registration.seen(sent_at);
-        } else if self.registration.lost() {
-            self.keep_to_callers();
-        }
-    }
-
-    /// A flight that is joined is as good as a lease: without a listing it is for those alone who have called.
-    pub(super) fn keep_to_callers(&self) {
-        if self.parts.clock.monotonic() >= self.lease_end() {
-            self.near.unlisted();
+        } else if self.registration.lost() && self.parts.clock.monotonic() >= self.lease_end() {
+            self.unlisted();
         }
     }
 
@@ -186,6 +184,16 @@ impl Cache {
             .breaker()
             .is_some_and(|(phase, _)| phase == Phase::Closed);
         asked && self.parts.rules.keep(Rule::LeaseNeedsAListing)
+    }
+
+    fn unlisted(&self) {
+        if let Some(entries) = self.entries() {
+            entries.unlisted();
+        }
+    }
+
+    fn acknowledged(&self) -> Option<Generation> {
+        self.entries()?.acknowledged()
     }
 
     async fn enlist(self: &Arc<Self>, store: &Guarded, deadline: Deadline) -> Result<(), Fault> {
@@ -216,7 +224,7 @@ impl Cache {
     /// Lists this instance anew, with how it stands now.
     fn enlist_beside(self: &Arc<Self>) {
         self.beside(
-            |cache, store| async move { cache.enlist(&store, cache.redis_deadline()).await },
+            |engine, store| async move { engine.enlist(&store, engine.redis_deadline()).await },
         );
     }
 
@@ -228,10 +236,10 @@ impl Cache {
         let Some(store) = self.store.clone() else {
             return;
         };
-        let (cache, work) = (self.clone(), work(self.clone(), store));
+        let (engine, work) = (self.clone(), work(self.clone(), store));
         tokio::spawn(async move {
             if let Err(fault) = work.await {
-                cache.stats.last_store_fault.note(&fault);
+                engine.stats.last_store_fault.note(&fault);
             }
         });
     }
@@ -245,7 +253,7 @@ impl Cache {
 
     fn standing(&self) -> Standing {
         Standing {
-            generation: self.near.acknowledged(),
+            generation: self.acknowledged(),
             lease: self.parts.limits.max_staleness,
         }
     }
@@ -262,18 +270,18 @@ impl Cache {
     /// Tells the store which generation this instance has acknowledged, if it does not know yet.
     pub(super) fn acknowledge(self: &Arc<Self>) {
         let now = self.parts.clock.monotonic();
-        let generation = self.near.acknowledged();
+        let generation = self.acknowledged();
         if !self.registration.take_news(generation.as_ref(), now) {
             return;
         }
-        self.beside(|cache, store| async move {
-            let (sent_at, standing) = (cache.parts.clock.monotonic(), cache.standing());
-            let restating = store.restate(cache.redis_deadline(), &cache.parts.id, &standing);
+        self.beside(|engine, store| async move {
+            let (sent_at, standing) = (engine.parts.clock.monotonic(), engine.standing());
+            let restating = store.restate(engine.redis_deadline(), &engine.parts.id, &standing);
             match restating.await {
-                Ok(true) => cache.registration.restated(sent_at, standing),
-                Ok(false) => cache.sighted(false, sent_at),
+                Ok(true) => engine.registration.restated(sent_at, standing),
+                Ok(false) => engine.sighted(false, sent_at),
                 Err(fault) => {
-                    cache.registration.untold();
+                    engine.registration.untold();
                     return Err(fault);
                 }
             }
@@ -283,8 +291,8 @@ impl Cache {
 
     /// Takes those off the list that died without a word: once, when this instance came to it.
     fn sweep_beside(self: &Arc<Self>) {
-        self.beside(|cache, store| async move {
-            let listed = roll_call(&store, cache.redis_deadline()).await?;
+        self.beside(|engine, store| async move {
+            let listed = roll_call(&store, engine.redis_deadline()).await?;
             let died = listed
                 .into_iter()
                 .filter(|(_, standing)| standing.is_none());
@@ -292,7 +300,7 @@ impl Cache {
             if ids.is_empty() {
                 return Ok(());
             }
-            store.strike(cache.redis_deadline(), &ids).await
+            store.strike(engine.redis_deadline(), &ids).await
         });
     }
 
@@ -300,7 +308,7 @@ impl Cache {
     pub async fn leave(&self) {
         let was_listed = self.registration.leave(self.parts.clock.monotonic());
         // Receipts do not wait for it any more.
-        self.near.unlisted();
+        self.unlisted();
         if let Some(store) = self.store.as_ref().filter(|_| was_listed)
             && let Err(fault) = store.leave(self.redis_deadline(), &self.parts.id).await
         {

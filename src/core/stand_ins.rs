@@ -32,13 +32,13 @@ impl Cache {
     }
 
     async fn last_resort(&self, deadline: Deadline, generation: Option<Generation>) -> Answer {
-        let Some(legacy) = &self.parts.legacy else {
+        let Some(legacy) = &self.line.legacy else {
             return self.fallback(generation);
         };
         let now_ms = self.parts.clock.wall_ms();
         let made = match timeout_at(deadline.at(), legacy.load()).await {
             Ok(loaded) => loaded
-                .and_then(|value| self.parts.resource.entry_of_legacy(value, now_ms))
+                .and_then(|value| self.line.resource.entry_of_legacy(value, now_ms))
                 .and_then(within_cap),
             Err(_) => Err("it did not settle in time".to_owned()),
         };
@@ -63,7 +63,7 @@ impl Cache {
         self.stats.fallbacks.increment();
         self.journal.fallback();
         Answer {
-            entry: Arc::new(self.parts.resource.fallback(self.parts.clock.wall_ms())),
+            entry: Arc::new(self.line.resource.fallback(self.parts.clock.wall_ms())),
             tier: Tier::Fallback,
             generation,
         }

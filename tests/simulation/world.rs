@@ -350,7 +350,11 @@ impl World {
     async fn prove(self: Arc<Self>, instance: Instance, receipt: Receipt, edit: u64) {
         let begun = self.now();
         let frozen_before = instance.process.frozen_ms();
-        let proof = instance.cache.prove_everywhere(&receipt, None).await;
+        let proof = instance
+            .cache
+            .engine()
+            .prove_everywhere(&receipt, None)
+            .await;
         instance.process.turn().await;
         self.record(Event::Proven {
             at: self.now(),

@@ -7,9 +7,10 @@ use crate::core::error::Fault;
 use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::Deadline;
 use crate::core::journal::Journal;
+use crate::core::near::Held;
 use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
 use crate::core::store::sync::Access::{self, Read, Write};
-use crate::core::store::{Fill, KeyValue, Probe, Register, SharedStore, Store};
+use crate::core::store::{Fill, KeyValue, Probe, Register, SharedStore, Shelf, Store};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,6 +173,44 @@ impl Store for Guarded {
 
     fn commands(&self) -> u64 {
         self.store.commands()
+    }
+}
+
+/// Of a store that holds one value alone.
+#[async_trait]
+impl Shelf for Guarded {
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault> {
+        Store::read(self, deadline, reader).await
+    }
+
+    async fn marks(&self, deadline: Deadline, reader: &str, _: &Held) -> Result<Marks, Fault> {
+        Store::marks(self, deadline, reader).await
+    }
+
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault> {
+        Store::remaining(self, deadline).await
+    }
+
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
+        Store::mint(self, deadline, now_ms).await
+    }
+
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
+        Store::claim(self, deadline, term).await
+    }
+
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
+        Store::release(self, deadline).await
+    }
+
+    async fn fill(
+        &self,
+        deadline: Deadline,
+        fence: &Generation,
+        record: &Record,
+        ttl_seconds: u32,
+    ) -> Result<Fill, Fault> {
+        Store::fill(self, deadline, fence, record, ttl_seconds).await
     }
 }
 

@@ -8,6 +8,7 @@ pub mod upstash;
 use crate::core::error::Fault;
 use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::Deadline;
+use crate::core::near::Held;
 use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -83,6 +84,25 @@ pub trait Store: Send + Sync {
     fn commands(&self) -> u64 {
         0
     }
+}
+
+/// The keys of one value in the shared store, as its cache sees them. The calls are those of [`Store`].
+#[async_trait]
+pub trait Shelf: Send + Sync {
+    async fn read(&self, deadline: Deadline, reader: &str) -> Result<Snapshot, Fault>;
+    /// For a reader that holds this.
+    async fn marks(&self, deadline: Deadline, reader: &str, held: &Held) -> Result<Marks, Fault>;
+    async fn remaining(&self, deadline: Deadline) -> Result<Option<Duration>, Fault>;
+    async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault>;
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault>;
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault>;
+    async fn fill(
+        &self,
+        deadline: Deadline,
+        fence: &Generation,
+        record: &Record,
+        ttl_seconds: u32,
+    ) -> Result<Fill, Fault>;
 }
 
 /// The list of the instances that read.
