@@ -1,5 +1,6 @@
 //! What the cache gives its callers.
 
+use crate::core::error::Fault;
 use crate::core::near::Held;
 use crate::core::protocol::{Entry, Generation};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Answer {
     pub tier: Tier,
     /// The generation that the entry was read or filled under; `None` where no store was asked or none answered.
     pub generation: Option<Generation>,
+    /// Of a stand-in, why the source did not answer; `None` if it did, and had nothing.
+    pub fault: Option<Fault>,
 }
 
 impl Answer {
@@ -46,6 +49,7 @@ impl Answer {
             entry: held.entry,
             tier,
             generation: held.generation,
+            fault: None,
         }
     }
 }

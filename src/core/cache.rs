@@ -16,7 +16,7 @@ use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
 use crate::core::near::{Answered, AtHand, Departure, Held, Near, NearState, Origin};
-use crate::core::protocol::{Entry, Generation, MissReason, record};
+use crate::core::protocol::{Entry, Generation, Marks, MissReason, record};
 use crate::core::push::Channel;
 use crate::core::rules::{Rule, Rules};
 use crate::core::signature::Signer;
@@ -31,12 +31,12 @@ use tokio::sync::{Notify, oneshot};
 
 /// What one kind of cached value has to say: how it is made from what the sources give.
 pub trait Resource: Narrator {
-    /// The entry in a row of the source, or why there is none in it.
+    /// The entry in a row of the source, asked for at `asked_ms`, or why there is none in it.
     fn entry_of_row(
         &self,
         row: &Map<String, Value>,
         source: &str,
-        now_ms: u64,
+        asked_ms: u64,
     ) -> Result<Entry, String>;
     /// The entry in what the user's function gave, or why there is none in it.
     fn entry_of_legacy(&self, value: Value, now_ms: u64) -> Result<Entry, String>;
@@ -44,6 +44,10 @@ pub trait Resource: Narrator {
     fn fallback(&self, now_ms: u64) -> Entry;
     /// What people call the entry.
     fn title<'a>(&self, entry: &'a Entry) -> Option<&'a str>;
+    /// Whether an entry is one that is stored for others.
+    fn is_kept(&self, _: &Entry) -> bool {
+        true
+    }
 }
 
 /// What a cache is made of.
@@ -79,6 +83,8 @@ pub(super) struct Line {
     pub source_timeout: Duration,
     /// Its keys in the store of the engine.
     pub shelf: Option<Arc<dyn Shelf>>,
+    /// Whether its age tells when it will be gone from the store, so that the store is not asked.
+    pub expires_by_age: bool,
 }
 
 /// The cache of one value.
@@ -134,8 +140,8 @@ pub(super) enum Landed {
 
 /// Why the source gave no entry.
 pub(super) enum Lack {
-    /// It was not configured, or did not answer.
-    NoAnswer,
+    /// It was not configured, or did not answer because of this.
+    NoAnswer(Option<Fault>),
     /// It answered that there is none, or one that is none: that is the truth, and what was good before is not.
     NoValue,
 }
@@ -176,6 +182,7 @@ impl Cache {
                 ttl_seconds: parts.limits.ttl_seconds,
                 source_timeout: parts.limits.source_timeout,
                 shelf: shelf.map(|store| store as Arc<dyn Shelf>),
+                expires_by_age: false,
             };
             let stats = engine.stats.clone();
             Cache::of(engine, line, journal, stats)
@@ -220,7 +227,17 @@ impl Cache {
         number: u64,
         renew: impl FnOnce(&Arc<Self>),
     ) -> Option<AtHand> {
-        let leased = self.near.leased(number, self.parts.clock.monotonic())?;
+        self.at_hand_at(self.parts.clock.monotonic(), number, renew)
+    }
+
+    /// The same at a moment that the caller has just read from the clock.
+    pub(super) fn at_hand_at(
+        self: &Arc<Self>,
+        now: Duration,
+        number: u64,
+        renew: impl FnOnce(&Arc<Self>),
+    ) -> Option<AtHand> {
+        let leased = self.near.leased(number, now)?;
         self.stats.memory_hits.increment();
         self.journal.memory_hit();
         if leased.renew {
@@ -253,12 +270,12 @@ impl Cache {
             Some(Landed::Held(tier)) => match self.near.held() {
                 // Not the flight's own answer, so that nobody is given an older one than another caller was.
                 Some(held) => Answer::of(held, tier),
-                None => self.fallback(None),
+                None => self.fallback(None, None),
             },
             Some(Landed::StandIn(answer)) => answer,
             None => {
                 self.journal.panicked();
-                self.fallback(None)
+                self.fallback(None, None)
             }
         }
     }
@@ -358,6 +375,12 @@ impl Cache {
         self.keep_to_callers();
         let deadline = Deadline::after(self.line.source_timeout);
         match self.ask_source(departure, fence.as_ref()).await {
+            Ok(entry) if !self.line.resource.is_kept(&entry) => {
+                if claimed {
+                    tokio::spawn(self.clone().release());
+                }
+                Landed::Held(Tier::Source)
+            }
             Ok(entry) => {
                 if let Some(fence) = fence {
                     let fill = self.clone().fill(entry, fence);
@@ -436,27 +459,49 @@ impl Cache {
         deadline: Deadline,
         departure: Departure,
     ) -> Result<bool, Fault> {
-        let held = self.near.last_known_good();
-        let confirmable = |held: &Held| held.generation.is_some() && !self.is_past(&held.entry);
-        let Some(held) = held.filter(confirmable) else {
+        let Some(held) = self.confirmable(Duration::MAX) else {
             return Ok(false);
         };
         let sent_at = self.parts.clock.monotonic();
         let marks = shelf.marks(deadline, &self.parts.id, &held).await?;
         self.stats.store_latency.observe(self.since(sent_at));
         self.sighted(marks.listed, sent_at);
+        Ok(self.confirmed(held, &marks, sent_at, departure))
+    }
+
+    /// What may be confirmed, unless it has a lease that runs beyond `until`.
+    pub(super) fn confirmable(&self, until: Duration) -> Option<Held> {
+        let held = self.near.last_known_good_until(until)?;
+        let confirmable = held.generation.is_some() && !self.is_past(&held.entry);
+        confirmable.then_some(held)
+    }
+
+    /// Whether the store still has what was held when it was asked for these marks.
+    pub(super) fn confirmed(
+        &self,
+        held: Held,
+        marks: &Marks,
+        sent_at: Duration,
+        departure: Departure,
+    ) -> bool {
         self.near.saw(marks.generation.as_ref(), sent_at);
         if !marks.vouch_for(&held.entry, held.generation.as_ref()) {
-            return Ok(false);
+            return false;
         }
-        Ok(self.hit(Answered {
+        self.hit(Answered {
             entry: held.entry,
             generation: held.generation,
             origin: Origin::Store,
             sent_at,
             departure,
             lease_end: self.lease_end(),
-        }))
+        })
+    }
+
+    /// It is known to have changed.
+    pub(super) fn superseded(&self) {
+        self.near.superseded();
+        self.told.notify_waiters();
     }
 
     /// Reads all that the store has.
@@ -537,7 +582,7 @@ impl Cache {
         departure: Departure,
         fence: Option<&Generation>,
     ) -> Result<Arc<Entry>, Lack> {
-        let source = self.line.source.as_deref().ok_or(Lack::NoAnswer)?;
+        let source = self.line.source.as_deref().ok_or(Lack::NoAnswer(None))?;
         // Half of the time where a legacy source waits, so that a source that hangs leaves the other half to it.
         let budget = self.line.source_timeout / if self.line.legacy.is_some() { 2 } else { 1 };
         let deadline = Deadline::after(budget);
@@ -568,7 +613,7 @@ impl Cache {
         missed: bool,
     ) -> Result<Entry, Lack> {
         self.stats.source_reads.increment();
-        let sent_at = self.parts.clock.monotonic();
+        let (sent_at, asked_ms) = (self.parts.clock.monotonic(), self.parts.clock.wall_ms());
         let row = match source.load(deadline).await {
             Ok(row) => {
                 self.stats.source_latency.observe(self.since(sent_at));
@@ -578,7 +623,7 @@ impl Cache {
                 self.stats.source_faults.increment();
                 self.stats.last_source_fault.note(&fault);
                 self.journal.source_lost(&fault);
-                return Err(Lack::NoAnswer);
+                return Err(Lack::NoAnswer(Some(fault)));
             }
         };
         self.journal.source_answered();
@@ -587,9 +632,8 @@ impl Cache {
             return Err(Lack::NoValue);
         };
         let resource = &self.line.resource;
-        let now_ms = self.parts.clock.wall_ms();
         let made = resource
-            .entry_of_row(&row, source.name(), now_ms)
+            .entry_of_row(&row, source.name(), asked_ms)
             .and_then(within_cap);
         match &made {
             Ok(entry) => {

@@ -65,7 +65,7 @@ impl Cache {
                 }
                 Landed::Held(Tier::Source)
             }
-            Err(Lack::NoAnswer) if self.hit(answered) => Landed::Held(Tier::Redis),
+            Err(Lack::NoAnswer(_)) if self.hit(answered) => Landed::Held(Tier::Redis),
             Err(lack) => self.stand_in(lack, deadline, fence).await,
         }
     }

@@ -62,6 +62,8 @@ pub struct Engine {
     /// Started by the first load.
     push: OnceLock<Supervised>,
     closed: AtomicBool,
+    /// Whether the stream of announcements is open, as far as a collection says.
+    pub(super) push_open: AtomicBool,
 }
 
 impl Engine {
@@ -87,6 +89,7 @@ impl Engine {
             look_outs: LookOuts::default(),
             push: OnceLock::new(),
             closed: AtomicBool::new(false),
+            push_open: AtomicBool::new(false),
             entries,
             journal,
             parts,

@@ -36,6 +36,8 @@ pub enum Fault {
     Suspended { because: Box<Fault> },
     /// A file could not be read.
     Unreadable { kind: std::io::ErrorKind },
+    /// The user's own function failed: with this `code` or name, and these words for its caller alone.
+    LoadFailed { word: String, message: String },
 }
 
 impl Fault {
@@ -63,6 +65,7 @@ impl Fault {
             Fault::Malformed { .. } => "malformed",
             Fault::Suspended { because } => because.class(),
             Fault::Unreadable { .. } => "unreadable",
+            Fault::LoadFailed { .. } => "load-failed",
         }
     }
 
@@ -118,6 +121,7 @@ impl fmt::Display for Fault {
                 write!(f, "not asked, because a moment ago: {because}")
             }
             Fault::Unreadable { kind } => write!(f, "the file cannot be read: {kind}"),
+            Fault::LoadFailed { word, .. } => write!(f, "load failed with {word}"),
         }
     }
 }
@@ -131,6 +135,8 @@ pub enum ErrorCode {
     ArgumentInvalid,
     /// The shared store did not take the command.
     StoreUnavailable,
+    /// There is no value to be had: neither the store nor the resource's loader gave one, and no fallback was given.
+    LoadFailed,
     /// The cache was closed before the call.
     Closed,
     /// A mistake in this package.
@@ -151,6 +157,7 @@ impl ErrorCode {
             ErrorCode::ConfigInvalid => "CONFIG_INVALID",
             ErrorCode::ArgumentInvalid => "ARGUMENT_INVALID",
             ErrorCode::StoreUnavailable => "STORE_UNAVAILABLE",
+            ErrorCode::LoadFailed => "LOAD_FAILED",
             ErrorCode::Closed => "CLOSED",
             ErrorCode::Internal => "INTERNAL",
         }

@@ -134,6 +134,7 @@ impl Cache {
             // By now of the fill, so that a replica that lags waits for the new value too.
             sync: store.sync_token(),
             from: self.parts.id.clone(),
+            scope: None,
         };
         let deadline = deadline.or_after(self.parts.limits.redis_timeout);
         if let Err(fault) = store.publish(deadline, &announcement).await {

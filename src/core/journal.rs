@@ -9,6 +9,8 @@ use crate::core::source::Row;
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What has a state that is told when it changes.
 #[derive(Clone, Copy)]
@@ -43,7 +45,12 @@ pub struct Journal {
     tells_memory_hits: bool,
     /// Protects the last state of each subject; `None` is the quiet one. Never held across `.await`.
     states: Mutex<[Option<String>; Subject::COUNT]>,
+    /// Of many values, when each subject was last told of. Never held across `.await`.
+    damped: Option<Mutex<[Option<Instant>; Subject::COUNT]>>,
 }
+
+/// Of many values, a subject is told of once in so long: one may fail while others do not.
+const DAMPED_FOR: Duration = Duration::from_secs(10);
 
 impl Journal {
     pub fn new(logger: Logger) -> Self {
@@ -51,6 +58,15 @@ impl Journal {
             tells_memory_hits: logger.tells(&Event::MemoryHit),
             logger,
             states: Mutex::default(),
+            damped: None,
+        }
+    }
+
+    /// For many values.
+    pub fn of_many(logger: Logger) -> Self {
+        Journal {
+            damped: Some(Mutex::default()),
+            ..Journal::new(logger)
         }
     }
 
@@ -199,7 +215,21 @@ impl Journal {
             return false;
         }
         *last = state.map(str::to_owned);
-        true
+        !self.is_damped(subject)
+    }
+
+    fn is_damped(&self, subject: Subject) -> bool {
+        let Some(damped) = &self.damped else {
+            return false;
+        };
+        // A panic under this lock leaves whole times behind.
+        let mut told = damped.lock().unwrap_or_else(PoisonError::into_inner);
+        let (told, now) = (&mut told[subject as usize], Instant::now());
+        if told.is_some_and(|told| now.duration_since(told) < DAMPED_FOR) {
+            return true;
+        }
+        *told = Some(now);
+        false
     }
 
     /// Forgets what was told about these.

@@ -7,6 +7,7 @@ pub mod batches;
 pub mod breaker;
 pub mod cache;
 pub mod clock;
+pub mod collection;
 pub mod config;
 pub mod distrust;
 pub mod engine;

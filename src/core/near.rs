@@ -132,6 +132,18 @@ impl Near {
         state.held.clone().filter(|_| !state.superseded)
     }
 
+    /// The value, unless it is known to be superseded, or has a lease that runs beyond `until`.
+    pub fn last_known_good_until(&self, until: Duration) -> Option<Held> {
+        let held = self.last_known_good()?;
+        let runs_beyond = self.lease.until(held.number).is_some_and(|end| end > until);
+        (!runs_beyond).then_some(held)
+    }
+
+    /// The number of the value; 0 without one.
+    pub fn number(&self) -> u64 {
+        self.state().held.as_ref().map_or(0, |held| held.number)
+    }
+
     /// The value, if its lease still runs at `now`, for a reader that has the value of this number (0: none). Takes no lock
     /// where it has the right one.
     pub fn leased(&self, number: u64, now: Duration) -> Option<Leased> {
@@ -268,6 +280,14 @@ impl Near {
             self.end_epoch(&mut state);
         }
         true
+    }
+
+    /// It is known to have changed.
+    pub fn superseded(&self) {
+        let mut state = self.state();
+        state.superseded = true;
+        state.told = true;
+        self.end_epoch(&mut state);
     }
 
     /// The store's generation, as the answer to a request had it: the value held is superseded if it is of another.

@@ -1,6 +1,7 @@
 //! The protocol of the shared store, as pure functions: keys, generations, what counts as a hit, what a fill writes.
 //! No I/O, no clock, no knowledge of what the value is.
 
+use crate::core::marks::Marks as Marked;
 use crate::core::signature::SIGNATURE;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -292,17 +293,41 @@ pub struct Announcement {
     pub sync: Option<String>,
     /// The id of the instance that made the invalidation.
     pub from: String,
+    /// What it is about, where there is more than one value.
+    pub scope: Option<Scope>,
+}
+
+/// What an invalidation of a collection is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The collection's generation before: who was told of that has missed nothing.
+    pub previous: Option<Generation>,
+    /// `None`: everything.
+    pub marks: Option<Marked>,
 }
 
 impl Announcement {
     /// One line of ASCII JSON.
     pub fn to_line(&self) -> String {
-        let line = json!({
+        let mut line = json!({
             "v": 1,
             "generation": self.generation.to_json(),
             "sync": self.sync,
             "from": self.from,
         });
+        if let Some(scope) = &self.scope {
+            let marks = scope
+                .marks
+                .iter()
+                .flatten()
+                .map(|mark| Value::from(&**mark));
+            line["previous"] = scope.previous.as_ref().map(Generation::to_json).into();
+            line["marks"] = scope
+                .marks
+                .is_some()
+                .then(|| marks.collect::<Vec<_>>())
+                .into();
+        }
         line.to_string()
     }
 
@@ -319,12 +344,32 @@ impl Announcement {
             _ => None,
         };
         let (sync, from) = (text("sync"), text("from").unwrap_or_default());
+        let scope = said.remove("marks").map(|marks| Scope {
+            previous: said
+                .remove("previous")
+                .as_ref()
+                .and_then(Generation::from_json),
+            marks: marks_of(marks),
+        });
         Some(Announcement {
             generation: Generation::from_json(&said.remove("generation")?)?,
             sync,
             from,
+            scope,
         })
     }
+}
+
+/// `None` for what is no list of names: then it may be about anything.
+fn marks_of(value: Value) -> Option<Marked> {
+    let Value::Array(names) = value else {
+        return None;
+    };
+    let name = |name| match name {
+        Value::String(name) => Some(name.into()),
+        _ => None,
+    };
+    names.into_iter().map(name).collect()
 }
 
 /// The generation that an invalidation at `now_ms` sets where `current` is what the key holds.
@@ -497,6 +542,7 @@ pub mod tests {
             generation: Generation::new("1767225600000"),
             sync: Some("token,\u{1F333}".into()),
             from: "a1".into(),
+            scope: None,
         };
         let line = announcement.to_line();
         assert!(!line.contains('\n'), "{line}");

@@ -9,6 +9,7 @@ use crate::core::http::Deadline;
 use crate::core::near::Departure;
 use crate::core::protocol::Generation;
 use crate::core::store::Shelf;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -57,6 +58,9 @@ impl Cache {
 
     /// Whether it is time to see how long the store still has the value.
     pub(super) fn check_is_due(&self) -> bool {
+        if self.line.expires_by_age {
+            return self.is_ageing() && self.near.check_is_due(self.parts.clock.monotonic(), CLAIM);
+        }
         let interval = CHECK_INTERVAL.min(self.ttl() / 10);
         self.near
             .check_is_due(self.parts.clock.monotonic(), interval)
@@ -70,10 +74,12 @@ impl Cache {
         let Some(fence) = self.near.held().and_then(|held| held.generation) else {
             return;
         };
-        match shelf.remaining(self.redis_deadline()).await {
-            Ok(Some(left)) if left > self.ttl() / 5 => return,
-            Ok(_) => {}
-            Err(fault) => return self.stats.store_failed(&fault),
+        if !self.line.expires_by_age {
+            match shelf.remaining(self.redis_deadline()).await {
+                Ok(Some(left)) if left > self.ttl() / 5 => return,
+                Ok(_) => {}
+                Err(fault) => return self.stats.store_failed(&fault),
+            }
         }
         if shelf.claim(self.redis_deadline(), CLAIM).await != Ok(true) {
             return;
@@ -81,9 +87,27 @@ impl Cache {
         self.stats.refreshes.increment();
         // Not a flight that readers could join: they have a value, and the source may be slow.
         match self.ask_source(self.departure(), Some(&fence)).await {
-            Ok(entry) => self.clone().fill(entry, fence).await,
-            Err(_) => self.clone().release().await,
+            Ok(entry) if self.line.resource.is_kept(&entry) => {
+                self.clone().fill(entry, fence).await;
+            }
+            Ok(_) | Err(_) => self.clone().release().await,
         }
+    }
+
+    /// Whether the value will soon be gone from the store, by when it was loaded: not at the same time for all that were loaded together.
+    fn is_ageing(&self) -> bool {
+        let Some(held) = self.near.held() else {
+            return false;
+        };
+        let age_ms = self
+            .parts
+            .clock
+            .wall_ms()
+            .saturating_sub(held.entry.loaded_at_ms);
+        let mut hasher = DefaultHasher::new();
+        (&held.entry.version, &self.parts.id).hash(&mut hasher);
+        let share = 0.7 + (hasher.finish() % 100) as f64 / 500.0;
+        Duration::from_millis(age_ms) >= self.ttl().mul_f64(share)
     }
 
     pub(super) fn ttl(&self) -> Duration {

@@ -15,6 +15,8 @@ pub enum Rule {
     PushEndsTheEpoch,
     /// A (re)connect of the stream ends the epoch.
     ReconnectEndsTheEpoch,
+    /// An announcement that shows that another was missed ends all epochs of a collection.
+    GapsEndAllEpochs,
     /// An open stream does not make a lease longer.
     PushExtendsNoLease,
     /// An instance that the store does not list holds no lease, and its flights are not joined.

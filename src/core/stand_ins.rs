@@ -3,6 +3,7 @@
 
 use crate::core::answer::{Answer, Tier};
 use crate::core::cache::{Cache, Lack, Landed, within_cap};
+use crate::core::error::Fault;
 use crate::core::http::Deadline;
 use crate::core::protocol::Generation;
 use crate::core::rules::Rule;
@@ -17,12 +18,17 @@ impl Cache {
         deadline: Deadline,
         generation: Option<Generation>,
     ) -> Landed {
-        if let (Lack::NoAnswer, Some(_)) = (lack, self.near.last_known_good()) {
+        let was_not_answered = matches!(lack, Lack::NoAnswer(_));
+        let fault = match lack {
+            Lack::NoAnswer(fault) => fault,
+            Lack::NoValue => None,
+        };
+        if was_not_answered && self.near.last_known_good().is_some() {
             self.stats.stale.increment();
             self.journal.stale();
             return Landed::Held(Tier::Stale);
         }
-        let answer = self.last_resort(deadline, generation).await;
+        let answer = self.last_resort(deadline, generation, fault).await;
         if let Some(fence) = &answer.generation
             && !self.parts.rules.keep(Rule::StandInsAreNotStored)
         {
@@ -31,9 +37,14 @@ impl Cache {
         Landed::StandIn(answer)
     }
 
-    async fn last_resort(&self, deadline: Deadline, generation: Option<Generation>) -> Answer {
+    async fn last_resort(
+        &self,
+        deadline: Deadline,
+        generation: Option<Generation>,
+        fault: Option<Fault>,
+    ) -> Answer {
         let Some(legacy) = &self.line.legacy else {
-            return self.fallback(generation);
+            return self.fallback(generation, fault);
         };
         let now_ms = self.parts.clock.wall_ms();
         let made = match timeout_at(deadline.at(), legacy.load()).await {
@@ -50,22 +61,24 @@ impl Cache {
                     entry: Arc::new(entry),
                     tier: Tier::Fallback,
                     generation,
+                    fault,
                 }
             }
             Err(problem) => {
                 self.journal.legacy_failed(&problem);
-                self.fallback(generation)
+                self.fallback(generation, fault)
             }
         }
     }
 
-    pub(super) fn fallback(&self, generation: Option<Generation>) -> Answer {
+    pub(super) fn fallback(&self, generation: Option<Generation>, fault: Option<Fault>) -> Answer {
         self.stats.fallbacks.increment();
         self.journal.fallback();
         Answer {
             entry: Arc::new(self.line.resource.fallback(self.parts.clock.wall_ms())),
             tier: Tier::Fallback,
             generation,
+            fault,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The source of truth: what the cache asks of it.
 
 pub mod file;
+pub mod rows;
 pub mod supabase;
 
 use crate::core::error::Fault;

@@ -17,19 +17,25 @@ pub struct Supabase {
 impl Supabase {
     /// `base` is the project's URL, with or without `/rest/v1`.
     pub fn new(http: Http, base: &Url, key: String, table: &str, columns: &str) -> Self {
-        let mut url = base.clone();
-        let path = base
-            .path()
-            .trim_end_matches('/')
-            .trim_end_matches("/rest/v1")
-            .to_owned();
-        url.set_path(&format!("{path}/rest/v1/{table}"));
+        let mut url = table_url(base, table);
         // The newest first, should two rows ever be active.
         url.set_query(Some(&format!(
             "select={columns}&status=eq.active&order=updated_at.desc&limit=1"
         )));
         Supabase { http, url, key }
     }
+}
+
+/// Where a table is; `base` is the project's URL, with or without `/rest/v1`.
+pub(super) fn table_url(base: &Url, table: &str) -> Url {
+    let mut url = base.clone();
+    let path = base
+        .path()
+        .trim_end_matches('/')
+        .trim_end_matches("/rest/v1")
+        .to_owned();
+    url.set_path(&format!("{path}/rest/v1/{table}"));
+    url
 }
 
 #[async_trait]

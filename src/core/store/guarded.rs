@@ -9,6 +9,7 @@ use crate::core::http::Deadline;
 use crate::core::journal::Journal;
 use crate::core::near::Held;
 use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
+use crate::core::store::shelves::{EntryKeys, Fence, Opened, Shelves};
 use crate::core::store::sync::Access::{self, Read, Write};
 use crate::core::store::{Fill, KeyValue, Probe, Register, SharedStore, Shelf, Store};
 use async_trait::async_trait;
@@ -18,8 +19,12 @@ use std::time::Duration;
 pub struct Guarded {
     store: Arc<dyn SharedStore>,
     watch: Arc<Watch>,
-    /// What a probe has.
-    timeout: Duration,
+}
+
+/// The entries of a collection in the same store, behind the same breaker.
+pub struct GuardedShelves {
+    shelves: Arc<dyn Shelves>,
+    watch: Arc<Watch>,
 }
 
 /// The breaker, and what it needs to hear of each command.
@@ -27,6 +32,9 @@ struct Watch {
     breaker: Breaker,
     clock: Arc<dyn Clock>,
     journal: Arc<Journal>,
+    /// What is asked whether the store is there again, and how long that may take.
+    store: Arc<dyn SharedStore>,
+    timeout: Duration,
 }
 
 impl Guarded {
@@ -40,11 +48,19 @@ impl Guarded {
             breaker: Breaker::default(),
             clock,
             journal,
+            store: store.clone(),
+            timeout,
         };
         Guarded {
             store,
             watch: Arc::new(watch),
-            timeout,
+        }
+    }
+
+    pub fn around(&self, shelves: Arc<dyn Shelves>) -> GuardedShelves {
+        GuardedShelves {
+            shelves,
+            watch: self.watch.clone(),
         }
     }
 
@@ -57,14 +73,24 @@ impl Guarded {
         self.watch.breaker.opened.get()
     }
 
-    /// Sends the command if the breaker lets it through.
     async fn admit<T>(
         &self,
         access: Access,
         command: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        match self.watch.breaker.admit(self.watch.clock.monotonic()) {
-            Ok(()) => self.watch.over(access, command).await,
+        self.watch.admit(access, command).await
+    }
+}
+
+impl Watch {
+    /// Sends the command if the breaker lets it through.
+    async fn admit<T>(
+        self: &Arc<Self>,
+        access: Access,
+        command: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        match self.breaker.admit(self.clock.monotonic()) {
+            Ok(()) => self.over(access, command).await,
             Err(Refused { fault, probe }) => {
                 if probe {
                     self.probe_beside();
@@ -75,14 +101,12 @@ impl Guarded {
     }
 
     /// Asks the store something while nobody waits for it.
-    fn probe_beside(&self) {
-        let (store, watch) = (self.store.clone(), self.watch.clone());
+    fn probe_beside(self: &Arc<Self>) {
+        let watch = self.clone();
         let deadline = Deadline::after(self.timeout);
-        tokio::spawn(async move { drop(watch.over(Read, store.probe(deadline)).await) });
+        tokio::spawn(async move { drop(watch.over(Read, watch.store.probe(deadline)).await) });
     }
-}
 
-impl Watch {
     /// Sends the command, and tells the breaker how it went.
     async fn over<T>(
         &self,
@@ -273,5 +297,69 @@ impl KeyValue for Guarded {
 
     async fn del(&self, deadline: Deadline, key: &str) -> Result<bool, Fault> {
         self.admit(Write, self.store.del(deadline, key)).await
+    }
+}
+
+#[async_trait]
+impl Shelves for GuardedShelves {
+    async fn values(
+        &self,
+        deadline: Deadline,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, Fault> {
+        let values = self.shelves.values(deadline, keys);
+        self.watch.admit(Read, values).await
+    }
+
+    async fn mint_all(
+        &self,
+        deadline: Deadline,
+        keys: &[String],
+        now_ms: u64,
+    ) -> Result<Vec<Generation>, Fault> {
+        let minting = self.shelves.mint_all(deadline, keys, now_ms);
+        self.watch.admit(Write, minting).await
+    }
+
+    async fn claim_at(
+        &self,
+        deadline: Deadline,
+        loader: &str,
+        term: Duration,
+    ) -> Result<bool, Fault> {
+        let claim = self.shelves.claim_at(deadline, loader, term);
+        self.watch.admit(Write, claim).await
+    }
+
+    async fn release_at(&self, deadline: Deadline, loader: &str) -> Result<(), Fault> {
+        let release = self.shelves.release_at(deadline, loader);
+        self.watch.admit(Write, release).await
+    }
+
+    async fn fill_at(
+        &self,
+        deadline: Deadline,
+        keys: &EntryKeys,
+        fences: &[Fence],
+        record: &Record,
+        ttl_seconds: u32,
+        kept: Duration,
+    ) -> Result<Fill, Fault> {
+        let fill = self
+            .shelves
+            .fill_at(deadline, keys, fences, record, ttl_seconds, kept);
+        self.watch.admit(Write, fill).await
+    }
+
+    async fn open(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        keys: &[String],
+        drops: &[String],
+        kept: Duration,
+    ) -> Result<Opened, Fault> {
+        let opening = self.shelves.open(deadline, now_ms, keys, drops, kept);
+        self.watch.over(Write, opening).await
     }
 }

@@ -8,6 +8,7 @@ use crate::core::http::Deadline;
 use crate::core::protocol::{
     Announcement, Generation, Keys, Marks, Record, Snapshot, next_generation,
 };
+use crate::core::store::shelves::{EntryKeys, Fence, MINTED_FOR, Opened, Shelves};
 use crate::core::store::{Fill, KeyValue, Probe, Register, Store};
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashMap};
@@ -112,18 +113,12 @@ impl Store for Memory {
             .map(|at| at.saturating_sub(now)))
     }
 
-    async fn claim(&self, _: Deadline, term: Duration) -> Result<bool, Fault> {
-        let mut values = self.lock();
-        if values.contains_key(&self.keys.loader) {
-            return Ok(false);
-        }
-        values.insert(self.keys.loader.clone(), self.value("1", term));
-        Ok(true)
+    async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
+        self.claim_at(deadline, &self.keys.loader, term).await
     }
 
-    async fn release(&self, _: Deadline) -> Result<(), Fault> {
-        self.lock().remove(&self.keys.loader);
-        Ok(())
+    async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
+        self.release_at(deadline, &self.keys.loader).await
     }
 
     async fn mint(&self, _: Deadline, now_ms: u64) -> Result<Generation, Fault> {
@@ -278,6 +273,100 @@ fn list(ids: BTreeSet<String>) -> Value {
     Value {
         text: ids.join(BETWEEN),
         expires_at: None,
+    }
+}
+
+#[async_trait]
+impl Shelves for Memory {
+    async fn values(&self, _: Deadline, keys: &[String]) -> Result<Vec<Option<String>>, Fault> {
+        let values = self.lock();
+        let text = |key| values.get(key).map(|value: &Value| value.text.clone());
+        Ok(keys.iter().map(text).collect())
+    }
+
+    async fn mint_all(
+        &self,
+        _: Deadline,
+        keys: &[String],
+        now_ms: u64,
+    ) -> Result<Vec<Generation>, Fault> {
+        let mut values = self.lock();
+        let mint = |key: &String| {
+            let minted = || self.value(&now_ms.to_string(), MINTED_FOR);
+            let value = values.entry(key.clone()).or_insert_with(minted);
+            Generation::new(value.text.as_str())
+        };
+        Ok(keys.iter().map(mint).collect())
+    }
+
+    async fn claim_at(&self, _: Deadline, loader: &str, term: Duration) -> Result<bool, Fault> {
+        let mut values = self.lock();
+        let free = !values.contains_key(loader);
+        if free {
+            values.insert(loader.to_owned(), self.value("1", term));
+        }
+        Ok(free)
+    }
+
+    async fn release_at(&self, _: Deadline, loader: &str) -> Result<(), Fault> {
+        self.lock().remove(loader);
+        Ok(())
+    }
+
+    async fn fill_at(
+        &self,
+        _: Deadline,
+        keys: &EntryKeys,
+        fences: &[Fence],
+        record: &Record,
+        ttl_seconds: u32,
+        kept: Duration,
+    ) -> Result<Fill, Fault> {
+        let mut values = self.lock();
+        let holds = |(key, generation): &Fence| {
+            values.get(key).map(|value| value.text.as_str()) == Some(generation.as_str())
+        };
+        if !fences.iter().all(holds) {
+            return Ok(Fill::Refused);
+        }
+        for (key, text) in [
+            (&keys.value, &*record.content),
+            (&keys.version, &record.version),
+            (&keys.config, &record.config),
+        ] {
+            values.insert(key.clone(), self.value(text, seconds(ttl_seconds)));
+        }
+        for (key, generation) in fences {
+            values.insert(key.clone(), self.value(generation.as_str(), kept));
+        }
+        Ok(Fill::Stored)
+    }
+
+    async fn open(
+        &self,
+        _: Deadline,
+        now_ms: u64,
+        keys: &[String],
+        drops: &[String],
+        kept: Duration,
+    ) -> Result<Opened, Fault> {
+        let mut values = self.lock();
+        let next =
+            |value: Option<&Value>| next_generation(value.map(|value| value.text.as_str()), now_ms);
+        for key in keys {
+            let generation = next(values.get(key));
+            values.insert(key.clone(), self.value(generation.as_str(), kept));
+        }
+        for key in drops {
+            values.remove(key);
+        }
+        let previous = values.get(&self.keys.generation);
+        let opened = Opened {
+            generation: next(previous),
+            previous: previous.map(|value| Generation::new(value.text.as_str())),
+        };
+        values.insert(self.keys.generation.clone(), lasting(&opened.generation));
+        Ok(opened)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod guarded;
 pub mod memory;
+pub mod shelves;
 pub mod sync;
 pub mod upstash;
 

@@ -87,6 +87,7 @@ mod tests {
             generation: Generation::new(generation),
             sync: Some(sync.into()),
             from: "another".into(),
+            scope: None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::{Deadline, Http, Reply};
 use crate::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
 use crate::core::stats::Counter;
+use crate::core::store::shelves::{EntryKeys, Fence, MINTED_FOR, Opened, Shelves};
 use crate::core::store::sync::{Access, Sync};
 use crate::core::store::{Fill, KeyValue, Probe, Register, Store};
 use async_trait::async_trait;
@@ -21,6 +22,9 @@ use std::time::Duration;
 const SYNC_TOKEN: &str = "upstash-sync-token";
 const FILL: &str = include_str!("fill.lua");
 const INVALIDATE: &str = include_str!("invalidate.lua");
+const MINT_ALL: &str = include_str!("mint_all.lua");
+const FILL_AT: &str = include_str!("fill_at.lua");
+const OPEN: &str = include_str!("open.lua");
 const ENLIST: &str = include_str!("enlist.lua");
 const MEMBERS: &str = include_str!("members.lua");
 const STRIKE: &str = include_str!("strike.lua");
@@ -164,23 +168,11 @@ impl Store for Upstash {
     }
 
     async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
-        let command = json!([
-            "SET",
-            self.keys.loader,
-            "1",
-            "PX",
-            term.as_millis() as u64,
-            "NX"
-        ]);
-        let set = self.command(deadline, Access::Write, command).await?;
-        Ok(!set.is_null())
+        self.claim_at(deadline, &self.keys.loader, term).await
     }
 
     async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
-        let command = json!(["DEL", self.keys.loader]);
-        self.command(deadline, Access::Write, command)
-            .await
-            .map(drop)
+        self.release_at(deadline, &self.keys.loader).await
     }
 
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
@@ -265,12 +257,7 @@ impl Store for Upstash {
         ]);
         let (generation, token) = self.exchange(deadline, Access::Write, command).await?;
         self.commands.add(4);
-        let generation = text(&generation)?
-            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
-            .map(Generation::new)
-            .ok_or(Fault::Malformed {
-                expected: "a generation",
-            })?;
+        let generation = opened(text(&generation)?)?;
         if let Some(token) = &token {
             self.sync().committed(token, &generation);
         }
@@ -412,6 +399,140 @@ impl Register for Upstash {
 }
 
 #[async_trait]
+impl Shelves for Upstash {
+    async fn values(
+        &self,
+        deadline: Deadline,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, Fault> {
+        let mut command = vec!["MGET"];
+        command.extend(keys.iter().map(String::as_str));
+        let answer = self.command(deadline, Access::Read, json!(command)).await?;
+        let values = texts(&answer)?;
+        if values.len() != keys.len() {
+            return Err(Fault::Malformed {
+                expected: VALUES_ASKED_FOR,
+            });
+        }
+        Ok(values)
+    }
+
+    async fn mint_all(
+        &self,
+        deadline: Deadline,
+        keys: &[String],
+        now_ms: u64,
+    ) -> Result<Vec<Generation>, Fault> {
+        let kept_ms = MINTED_FOR.as_millis() as u64;
+        let mut command = vec![json!("EVAL"), json!(MINT_ALL), json!(keys.len())];
+        command.extend(keys.iter().map(|key| json!(key)));
+        command.extend([json!(now_ms.to_string()), json!(kept_ms)]);
+        let minted = self
+            .command(deadline, Access::Write, json!(command))
+            .await?;
+        // At most: those that were there took one each.
+        self.commands.add(2 * keys.len() as u64);
+        let generations: Option<Vec<_>> = texts(&minted)?
+            .into_iter()
+            .map(|text| text.map(Generation::new))
+            .collect();
+        generations
+            .filter(|generations| generations.len() == keys.len())
+            .ok_or(Fault::Malformed {
+                expected: "generations, after they were set",
+            })
+    }
+
+    async fn claim_at(
+        &self,
+        deadline: Deadline,
+        loader: &str,
+        term: Duration,
+    ) -> Result<bool, Fault> {
+        let command = json!(["SET", loader, "1", "PX", term.as_millis() as u64, "NX"]);
+        let set = self.command(deadline, Access::Write, command).await?;
+        Ok(!set.is_null())
+    }
+
+    async fn release_at(&self, deadline: Deadline, loader: &str) -> Result<(), Fault> {
+        let command = json!(["DEL", loader]);
+        self.command(deadline, Access::Write, command)
+            .await
+            .map(drop)
+    }
+
+    async fn fill_at(
+        &self,
+        deadline: Deadline,
+        keys: &EntryKeys,
+        fences: &[Fence],
+        record: &Record,
+        ttl_seconds: u32,
+        kept: Duration,
+    ) -> Result<Fill, Fault> {
+        let mut command = vec![json!("EVAL"), json!(FILL_AT), json!(3 + fences.len())];
+        command.extend([&keys.value, &keys.version, &keys.config].map(|key| json!(key)));
+        command.extend(fences.iter().map(|(key, _)| json!(key)));
+        command.extend([&*record.content, &record.version, &record.config].map(|text| json!(text)));
+        command.extend([json!(ttl_seconds), json!(kept.as_secs())]);
+        command.extend(
+            fences
+                .iter()
+                .map(|(_, generation)| json!(generation.as_str())),
+        );
+        let filled = self
+            .command(deadline, Access::Write, json!(command))
+            .await?;
+        match filled.as_u64() {
+            Some(1) => {
+                self.commands.add(4 + fences.len() as u64);
+                Ok(Fill::Stored)
+            }
+            Some(0) => {
+                self.commands.add(1);
+                Ok(Fill::Refused)
+            }
+            _ => Err(Fault::Malformed { expected: "0 or 1" }),
+        }
+    }
+
+    async fn open(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        keys: &[String],
+        drops: &[String],
+        kept: Duration,
+    ) -> Result<Opened, Fault> {
+        let (marks, all) = (keys.len(), 1 + keys.len() + drops.len());
+        let mut command = vec![json!("EVAL"), json!(OPEN), json!(all)];
+        command.push(json!(self.keys.generation));
+        command.extend(keys.iter().chain(drops).map(|key| json!(key)));
+        command.extend([
+            json!(now_ms.to_string()),
+            json!(marks),
+            json!(kept.as_secs()),
+        ]);
+        let (answer, token) = self
+            .exchange(deadline, Access::Write, json!(command))
+            .await?;
+        let [generation, previous, commands] = texts_of(&answer)?;
+        self.commands
+            .add(commands.and_then(|count| count.parse().ok()).unwrap_or(0));
+        let generation = opened(generation)?;
+        if let Some(token) = &token {
+            self.sync().committed(token, &generation);
+        }
+        Ok(Opened {
+            generation,
+            previous: previous
+                .filter(|text| !text.is_empty())
+                .map(Generation::new),
+        })
+    }
+}
+
+#[async_trait]
 impl KeyValue for Upstash {
     async fn get(&self, deadline: Deadline, key: &str) -> Result<Option<String>, Fault> {
         text(
@@ -492,6 +613,15 @@ fn rejection(error: &str) -> Fault {
     Fault::Rejected {
         code: if known { code } else { "an error" }.to_owned(),
     }
+}
+
+/// The generation that a script gave back.
+fn opened(text: Option<String>) -> Result<Generation, Fault> {
+    text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(Generation::new)
+        .ok_or(Fault::Malformed {
+            expected: "a generation",
+        })
 }
 
 /// The texts of an array of exactly so many.

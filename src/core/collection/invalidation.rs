@@ -1,0 +1,307 @@
+//! Invalidations of entries, resources and tags: made here, and heard of.
+//!
+//! One made here ends the epochs of the entries it is about at the call, opens their generations in one command, ends the epochs
+//! again, and tells the other instances. One that failed is owed, and tried again until it went through.
+//!
+//! An announcement says which generation of the collection it opened and which was the one before. Who was told of that one has
+//! only to drop what this one is about; who was not has missed something, and drops all leases.
+
+use crate::core::answer::Receipt;
+use crate::core::collection::Collection;
+use crate::core::collection::ids::{
+    entry_mark, generation_key, is_entry_mark, resource_mark, tag_mark,
+};
+use crate::core::collection::lines::Line;
+use crate::core::engine;
+use crate::core::error::{Error, Fault};
+use crate::core::marks::Marks;
+use crate::core::pending::Attempt;
+use crate::core::protocol::{Announcement, Generation, Scope};
+use crate::core::push::Listener;
+use crate::core::rules::Rule;
+use crate::core::store::Store;
+use crate::core::store::shelves::{EntryKeys, Opened};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
+const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
+const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// An announcement that names more is one of everything: a line that is too long is not read.
+const MOST_NAMED_BYTES: usize = 32 << 10;
+
+/// What is to be invalidated. The names are those of resources.
+#[derive(Clone, Debug, Default)]
+pub struct Targets {
+    pub entries: Vec<(String, String)>,
+    pub resources: Vec<String>,
+    pub tags: Vec<String>,
+}
+
+impl Targets {
+    pub fn marks(&self) -> Marks {
+        let entries = self.entries.iter();
+        let entries = entries.map(|(resource, id)| entry_mark(resource, id));
+        let resources = self.resources.iter().map(|name| resource_mark(name));
+        let tags = self.tags.iter().map(|tag| tag_mark(tag));
+        entries.chain(resources).chain(tags).collect()
+    }
+}
+
+impl Collection {
+    /// Drops what has one of these marks everywhere. The epochs are ended before this returns. Fails if the shared store did not
+    /// take it; then it is owed.
+    pub fn invalidate(
+        self: &Arc<Self>,
+        marks: Marks,
+    ) -> impl Future<Output = Result<Receipt, Error>> + Send + use<> {
+        self.end(&marks);
+        let collection = self.clone();
+        async move {
+            if collection.rack.is_none() {
+                return Ok(collection.went_through(None));
+            }
+            let invalidations = collection.engine.invalidations.clone();
+            let work = |brought: Vec<Marks>| async move {
+                let marks = brought.into_iter().flatten().collect();
+                collection.invalidate_in_store(marks).await
+            };
+            let outcome = invalidations.join(marks, work).await;
+            outcome.unwrap_or_else(|| Err(Error::internal()))
+        }
+    }
+
+    async fn invalidate_in_store(self: Arc<Self>, marks: Marks) -> Result<Receipt, Error> {
+        let attempt = self.engine.pending.begin(marks);
+        match self.open(&attempt).await {
+            Ok(opened) => Ok(self.spread(&attempt, opened).await),
+            Err(fault) => {
+                if self.engine.pending.fail(&attempt) {
+                    tokio::spawn(self.clone().settle());
+                }
+                // What the store confirmed since the call is not to be trusted either.
+                self.end(&attempt.marks);
+                self.engine.stats.invalidations_failed.increment();
+                self.engine.stats.last_store_fault.note(&fault);
+                self.engine.journal.invalidation_failed(&fault);
+                Err(Error::store_unavailable(
+                    "invalidate the shared cache",
+                    fault,
+                ))
+            }
+        }
+    }
+
+    /// Tries what is owed until it went through, or the cache is closed.
+    async fn settle(self: Arc<Self>) {
+        let mut pause = FIRST_RETRY_AFTER;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_RETRY_AFTER);
+            if self.engine.is_closed() {
+                return;
+            }
+            let Some(marks) = self.engine.pending.unsettled() else {
+                return;
+            };
+            let attempt = self.engine.pending.begin(marks);
+            match self.open(&attempt).await {
+                Ok(opened) => drop(self.spread(&attempt, opened).await),
+                Err(_) => drop(self.engine.pending.fail(&attempt)),
+            }
+        }
+    }
+
+    async fn open(&self, attempt: &Attempt) -> Result<Opened, Fault> {
+        let rack = self.rack.as_ref().ok_or(Fault::Unreachable)?;
+        let keys: Vec<_> = attempt
+            .marks
+            .iter()
+            .map(|mark| generation_key(&self.prefix, mark))
+            .collect();
+        let entries = attempt.marks.iter().filter(|mark| is_entry_mark(mark));
+        let drops: Vec<_> = entries
+            .flat_map(|mark| {
+                let keys = EntryKeys::of(&self.prefix, mark);
+                [keys.value, keys.version, keys.config]
+            })
+            .collect();
+        let (deadline, now_ms) = (
+            self.engine.redis_deadline(),
+            self.engine.parts.clock.wall_ms(),
+        );
+        let opened = rack
+            .shelves
+            .open(deadline, now_ms, &keys, &drops, self.kept())
+            .await?;
+        self.engine.pending.acknowledge(attempt);
+        Ok(opened)
+    }
+
+    /// An invalidation went through: tells the others.
+    async fn spread(self: &Arc<Self>, attempt: &Attempt, opened: Opened) -> Receipt {
+        let Opened {
+            generation,
+            previous,
+        } = &opened;
+        let rule = Rule::OwnInvalidationEndsTheEpoch;
+        self.heard(rule, &attempt.marks, generation, previous.as_ref());
+        let receipt = self.went_through(Some(opened.generation.clone()));
+        let Some(store) = self.engine.store.as_deref() else {
+            return receipt;
+        };
+        let named: usize = attempt.marks.iter().map(|mark| mark.len() + 3).sum();
+        let announcement = Announcement {
+            generation: opened.generation,
+            sync: store.sync_token(),
+            from: self.engine.id().to_owned(),
+            scope: Some(Scope {
+                previous: opened.previous,
+                marks: (named <= MOST_NAMED_BYTES).then(|| attempt.marks.clone()),
+            }),
+        };
+        let deadline = self.engine.redis_deadline();
+        if let Err(fault) = store.publish(deadline, &announcement).await {
+            // Their leases make up for it.
+            self.engine.stats.publishes_failed.increment();
+            self.engine.stats.last_store_fault.note(&fault);
+        }
+        receipt
+    }
+
+    fn went_through(self: &Arc<Self>, generation: Option<Generation>) -> Receipt {
+        self.engine.acknowledge();
+        self.engine.stats.invalidations.increment();
+        self.engine.journal.invalidated(generation.is_some());
+        Receipt {
+            generation,
+            committed_at_ms: self.engine.parts.clock.wall_ms(),
+            committed: self.engine.parts.clock.monotonic(),
+        }
+    }
+
+    /// What has one of these marks is not served any more without asking, nor is what is under way for it joined.
+    fn end(&self, marks: &Marks) {
+        if !self
+            .engine
+            .parts
+            .rules
+            .keep(Rule::OwnInvalidationEndsTheEpoch)
+        {
+            return;
+        }
+        self.each_of(marks, |line| line.cache.superseded());
+    }
+
+    fn each_of(&self, marks: &Marks, end: impl Fn(&Line)) {
+        for line in self.lines.all() {
+            if line.marks.iter().any(|mark| marks.contains(mark)) {
+                end(&line);
+            }
+        }
+    }
+
+    /// This generation was opened, of these marks. `rule`: the one that says that their epochs end with it.
+    fn heard(
+        &self,
+        rule: Rule,
+        marks: &Marks,
+        generation: &Generation,
+        previous: Option<&Generation>,
+    ) {
+        let mut acknowledged = self.acknowledged_now();
+        let rules = self.engine.parts.rules;
+        let missed = acknowledged.is_none() || acknowledged.as_ref() != previous;
+        if missed && rules.keep(Rule::GapsEndAllEpochs) {
+            self.end_all();
+        }
+        if rules.keep(rule) {
+            self.each_of(marks, |line| line.cache.superseded());
+        }
+        // Only now: who says so serves nothing older.
+        *acknowledged = Some(generation.clone());
+    }
+
+    /// Any entry may be old.
+    fn end_all(&self) {
+        for line in self.lines.all() {
+            line.cache.near.unlisted();
+            line.cache.told.notify_waiters();
+        }
+    }
+
+    fn acknowledged_now(&self) -> MutexGuard<'_, Option<Generation>> {
+        // A panic under this lock leaves a whole value.
+        self.acknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl engine::Entries for Collection {
+    fn acknowledged(&self) -> Option<Generation> {
+        self.acknowledged_now().clone()
+    }
+
+    fn unlisted(&self) {
+        self.end_all();
+    }
+}
+
+impl Listener for Collection {
+    fn connected(&self) {
+        if self.engine.parts.rules.keep(Rule::ReconnectEndsTheEpoch) {
+            self.end_all();
+        }
+        self.engine.push_open.store(true, Ordering::SeqCst);
+        self.engine.stats.push_connects.increment();
+        self.engine
+            .stats
+            .pushed(self.engine.parts.clock.monotonic());
+        self.engine.journal.push_open();
+    }
+
+    fn message(self: Arc<Self>, message: &str) {
+        let announcement = Announcement::parse(message);
+        // First the token, so that no read of the new epoch goes out without it.
+        if let (Some(announcement), Some(store)) = (&announcement, &self.engine.store) {
+            store.catch_up(announcement);
+        }
+        let stats = &self.engine.stats;
+        match announcement {
+            // It was heard of when it went through.
+            Some(said) if said.from == self.engine.id() => {}
+            Some(Announcement {
+                generation,
+                scope:
+                    Some(Scope {
+                        previous,
+                        marks: Some(marks),
+                    }),
+                ..
+            }) => {
+                let rule = Rule::PushEndsTheEpoch;
+                self.heard(rule, &marks, &generation, previous.as_ref());
+            }
+            Some(Announcement { generation, .. }) => {
+                let mut acknowledged = self.acknowledged_now();
+                self.end_all();
+                *acknowledged = Some(generation);
+            }
+            None => self.end_all(),
+        }
+        self.engine.acknowledge();
+        stats.pushes.increment();
+        stats.pushed(self.engine.parts.clock.monotonic());
+    }
+
+    fn ended(&self) {
+        self.engine.push_open.store(false, Ordering::SeqCst);
+    }
+
+    fn failed(&self, fault: &Fault) {
+        self.engine.stats.last_push_fault.note(fault);
+        self.engine.journal.push_lost(fault);
+    }
+}

@@ -1,0 +1,148 @@
+//! Sweeps: one command asks whether all entries that were read lately are still there, and renews their leases together. A
+//! thousand hot entries cost no more than one.
+
+use crate::core::collection::ids::generation_key;
+use crate::core::collection::lines::Line;
+use crate::core::collection::slot::Slot;
+use crate::core::collection::{Collection, MARKS_PER_COMMAND};
+use crate::core::http::Deadline;
+use crate::core::near::{Departure, Held};
+use crate::core::store::shelves::EntryKeys;
+use futures_util::future::join_all;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Release},
+};
+use std::time::Duration;
+
+/// An entry that was read within this, or ten leases, is taken along.
+const LATELY: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub struct Sweeps {
+    under_way: AtomicBool,
+    /// When the last one began, in milliseconds of the monotonic clock.
+    last: AtomicU64,
+}
+
+/// An entry on its way through a sweep.
+struct Swept {
+    line: Arc<Line>,
+    held: Held,
+    departure: Departure,
+}
+
+impl Collection {
+    /// Renews the leases of what was read lately, unless that is under way. Inside a tokio runtime only.
+    pub fn sweep(self: &Arc<Self>) {
+        if self.rack.is_none() || self.sweeps.under_way.swap(true, Acquire) {
+            return;
+        }
+        let collection = self.clone();
+        tokio::spawn(async move {
+            // However it ends, another may begin.
+            let _over = Over(&collection.sweeps.under_way);
+            let now = collection.engine.parts.clock.monotonic();
+            collection
+                .sweeps
+                .last
+                .store(now.as_millis() as u64, Release);
+            collection.renew(now).await;
+        });
+    }
+
+    /// An entry had no lease: others that were read with it may have none either.
+    pub(super) fn sweep_if_overdue(self: &Arc<Self>) {
+        let last = Duration::from_millis(self.sweeps.last.load(Acquire));
+        let lease = self.engine.parts.limits.max_staleness;
+        if !lease.is_zero() && self.engine.since(last) >= lease {
+            self.sweep();
+        }
+    }
+
+    async fn renew(self: &Arc<Self>, now: Duration) {
+        let lease = self.engine.parts.limits.max_staleness;
+        let deadline = self.engine.redis_deadline();
+        if self.engine.register(deadline).await.is_err() || self.engine.trusted_store().is_none() {
+            return;
+        }
+        let due = |line: Arc<Line>| {
+            if !line.was_used(now, LATELY.max(lease * 10)) {
+                return None;
+            }
+            let departure = line.cache.departure();
+            let held = line.cache.confirmable(now + lease / 2)?;
+            Some(Swept {
+                line,
+                held,
+                departure,
+            })
+        };
+        let mut due: Vec<Swept> = self.lines.all().into_iter().filter_map(due).collect();
+        let mut chunks = Vec::new();
+        while !due.is_empty() {
+            let rest = due.split_off(due.len().min(MARKS_PER_COMMAND));
+            chunks.push(std::mem::replace(&mut due, rest));
+        }
+        join_all(
+            chunks
+                .into_iter()
+                .map(|chunk| self.renew_all(deadline, chunk)),
+        )
+        .await;
+    }
+
+    /// Renews the leases of so many entries as one command tells of.
+    async fn renew_all(self: &Arc<Self>, deadline: Deadline, entries: Vec<Swept>) {
+        let Some(rack) = &self.rack else {
+            return;
+        };
+        let mut places = HashMap::new();
+        let mut keys = vec![rack.instance.clone()];
+        for swept in &entries {
+            let marks = &swept.line.marks;
+            keys.push(EntryKeys::of(&self.prefix, &marks[0]).version);
+            for mark in &marks[1..] {
+                places.entry(mark.clone()).or_insert(0);
+            }
+        }
+        for (mark, place) in &mut places {
+            *place = keys.len();
+            keys.push(generation_key(&self.prefix, mark));
+        }
+        let sent_at = self.engine.parts.clock.monotonic();
+        let found = match rack.shelves.values(deadline, &keys).await {
+            Ok(found) => found,
+            Err(fault) => return self.engine.stats.store_failed(&fault),
+        };
+        let listed = found[0].is_some();
+        self.engine.sighted(listed, sent_at);
+        for (number, swept) in entries.into_iter().enumerate() {
+            let marks = &swept.line.marks[1..];
+            let version = found[1 + number].clone();
+            let generations = marks.iter().map(|mark| found[places[mark]].clone());
+            let found: Vec<_> = std::iter::once(version).chain(generations).collect();
+            let marks = Slot::marks_of(&found, &swept.held, listed);
+            let cache = &swept.line.cache;
+            if !cache.confirmed(swept.held, &marks, sent_at, swept.departure)
+                && swept
+                    .line
+                    .was_used(sent_at, self.engine.parts.limits.max_staleness)
+            {
+                // It changed, and somebody is about to ask for it.
+                let asking = self.ask(&swept.line);
+                tokio::spawn(async move { drop(asking.answer.await) });
+            }
+        }
+    }
+}
+
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Release);
+    }
+}

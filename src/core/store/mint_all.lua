@@ -1,0 +1,13 @@
+-- Makes a generation of each key that has none.
+-- KEYS: generations.  ARGV: wall-clock milliseconds, milliseconds for which a new one is kept.
+-- Returns the generations that are there now.
+local generations = {}
+for number, key in ipairs(KEYS) do
+  local generation = redis.call('GET', key)
+  if not generation then
+    generation = ARGV[1]
+    redis.call('SET', key, generation, 'PX', ARGV[2])
+  end
+  generations[number] = generation
+end
+return generations

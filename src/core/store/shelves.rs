@@ -1,0 +1,96 @@
+//! The store of a collection: many entries, each of which depends on several generations.
+
+use crate::core::error::Fault;
+use crate::core::http::Deadline;
+use crate::core::protocol::{Generation, Record};
+use crate::core::store::Fill;
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// The keys of one entry.
+#[derive(Clone, Debug)]
+pub struct EntryKeys {
+    pub value: String,
+    pub version: String,
+    pub config: String,
+    pub loader: String,
+}
+
+impl EntryKeys {
+    /// Of an entry by its mark.
+    pub fn of(prefix: &str, mark: &str) -> Self {
+        EntryKeys {
+            value: format!("{prefix}:{mark}:value"),
+            version: format!("{prefix}:{mark}:version"),
+            config: format!("{prefix}:{mark}:config"),
+            loader: format!("{prefix}:{mark}:loader"),
+        }
+    }
+}
+
+/// A generation by its key.
+pub type Fence = (String, Generation);
+
+/// What an invalidation opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The collection's generation: counts all invalidations, whatever they were about.
+    pub generation: Generation,
+    /// The one before.
+    pub previous: Option<Generation>,
+}
+
+/// For how long the store remembers a generation under which nothing was stored yet. Shorter is safe: who comes later is given another.
+pub const MINTED_FOR: Duration = Duration::from_secs(600);
+
+/// Every call ends by its deadline, and is one command unless it says otherwise.
+#[async_trait]
+pub trait Shelves: Send + Sync {
+    /// What is under these keys, at one moment.
+    async fn values(
+        &self,
+        deadline: Deadline,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, Fault>;
+
+    /// Makes `now_ms` the generation of each of these keys that has none, for [`MINTED_FOR`]; those that are there now.
+    async fn mint_all(
+        &self,
+        deadline: Deadline,
+        keys: &[String],
+        now_ms: u64,
+    ) -> Result<Vec<Generation>, Fault>;
+
+    /// Asks to load a value for all instances, by the key of its loader; see `Store::claim`.
+    async fn claim_at(
+        &self,
+        deadline: Deadline,
+        loader: &str,
+        term: Duration,
+    ) -> Result<bool, Fault>;
+
+    /// Gives up a claim.
+    async fn release_at(&self, deadline: Deadline, loader: &str) -> Result<(), Fault>;
+
+    /// Stores `record` for `ttl_seconds` if all generations are still, exactly, these; keeps those for `kept` from now.
+    async fn fill_at(
+        &self,
+        deadline: Deadline,
+        keys: &EntryKeys,
+        fences: &[Fence],
+        record: &Record,
+        ttl_seconds: u32,
+        kept: Duration,
+    ) -> Result<Fill, Fault>;
+
+    /// Opens a new generation, not before `now_ms`, of the collection and at each of these keys, and drops what is under `drops`. The
+    /// generations at `keys` are kept for `kept`.
+    async fn open(
+        &self,
+        deadline: Deadline,
+        now_ms: u64,
+        keys: &[String],
+        drops: &[String],
+        kept: Duration,
+    ) -> Result<Opened, Fault>;
+}
