@@ -2,11 +2,13 @@
 
 use crate::core::answer::{Answer, Receipt};
 use crate::core::cache::{Cache, Examination};
+use crate::core::collection::Collection;
+use crate::core::engine::Engine;
 use crate::core::fleet::{Confirmation, Member};
 use crate::core::prompt::Behaviours;
 use crate::core::protocol::{Generation, MAX_SAFE_INTEGER};
 use crate::core::receipt::Proof;
-use crate::core::stats::LastFault;
+use crate::core::stats::{LastFault, Stats};
 use napi::bindgen_prelude::{Either, FnArgs, Function, JsObjectValue, Null, Object, ToNapiValue};
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -445,13 +447,13 @@ fn redis(cache: &Cache, examination: &Examination) -> RedisStatus {
         invalidation_pending: cache.invalidation_pending(),
         push_connected: cache.push_connected(),
         signed: cache.is_signed(),
-        breaker: breaker(cache),
+        breaker: breaker(cache.engine()),
         error: or_null(fault.map(|fault| fault.class().to_owned())),
     }
 }
 
-fn breaker(cache: &Cache) -> OrNull<String> {
-    or_null(cache.breaker().map(|(phase, _)| phase.as_str().to_owned()))
+fn breaker(engine: &Engine) -> OrNull<String> {
+    or_null(engine.breaker().map(|(phase, _)| phase.as_str().to_owned()))
 }
 
 pub fn stats<'env>(env: &'env Env, cache: &Cache) -> napi::Result<Object<'env>> {
@@ -459,59 +461,139 @@ pub fn stats<'env>(env: &'env Env, cache: &Cache) -> napi::Result<Object<'env>> 
 }
 
 fn state(cache: &Cache) -> CacheState {
-    let (stats, near, (push_enabled, last_push)) = (&cache.stats, cache.near(), cache.push());
-    let reads = stats.reads();
-    let word = |fault: &LastFault| or_null(fault.get().map(str::to_owned));
+    let (stats, near) = (&cache.stats, cache.near());
     CacheState {
         instance: cache.id().to_owned(),
         closed: cache.is_closed(),
-        hit_rate: or_null((reads > 0).then(|| stats.memory_hits.get() as f64 / reads as f64)),
+        hit_rate: hit_rate(&[stats]),
         near: NearStatus {
             age_ms: or_null(near.age.map(ms)),
             lease_left_ms: or_null(near.lease_left.map(ms)),
             generation: number(near.generation.as_ref()),
         },
-        push: PushStatus {
-            enabled: push_enabled,
-            connected: cache.push_connected(),
-            reconnects: stats.push_connects.get().saturating_sub(1) as f64,
-            last_event_ago_ms: or_null(last_push.map(ms)),
-        },
-        breaker: breaker(cache),
+        push: push(cache.engine(), cache.push_connected()),
+        breaker: breaker(cache.engine()),
         invalidation_pending: cache.invalidation_pending(),
-        last_errors: LastErrors {
-            redis: word(&stats.last_store_fault),
-            source: word(&stats.last_source_fault),
-            push: word(&stats.last_push_fault),
-        },
+        last_errors: last_errors(stats, &[stats]),
     }
 }
 
-fn counters(cache: &Cache) -> CacheCounters {
-    let stats = &cache.stats;
-    CacheCounters {
-        loaded: stats.loaded.get() as f64,
-        store_commands: cache.store_commands() as f64,
-        reads: stats.reads() as f64,
-        memory_hits: stats.memory_hits.get() as f64,
-        joined: stats.joined.get() as f64,
-        hits: stats.hits.get() as f64,
-        misses: stats.misses.get() as f64,
-        foreign: stats.foreign.get() as f64,
-        signatures_refused: stats.signatures_refused.get() as f64,
-        store_faults: stats.store_faults.get() as f64,
-        breaker_opened: cache.breaker().map_or(0, |(_, opened)| opened) as f64,
-        source_reads: stats.source_reads.get() as f64,
-        source_faults: stats.source_faults.get() as f64,
-        stale: stats.stale.get() as f64,
-        fallbacks: stats.fallbacks.get() as f64,
-        fills: stats.fills.get() as f64,
-        fills_refused: stats.fills_refused.get() as f64,
-        invalidations: stats.invalidations.get() as f64,
-        invalidations_failed: stats.invalidations_failed.get() as f64,
-        publishes_failed: stats.publishes_failed.get() as f64,
-        pushes: stats.pushes.get() as f64,
-        push_connects: stats.push_connects.get() as f64,
-        refreshes: stats.refreshes.get() as f64,
+fn push(engine: &Engine, connected: bool) -> PushStatus {
+    let (enabled, last) = engine.push();
+    PushStatus {
+        enabled,
+        connected,
+        reconnects: engine.stats.push_connects.get().saturating_sub(1) as f64,
+        last_event_ago_ms: or_null(last.map(ms)),
     }
+}
+
+/// `all`: of the values.
+fn last_errors(shared: &Stats, all: &[&Stats]) -> LastErrors {
+    let word = |fault: &LastFault| fault.get().map(str::to_owned);
+    let first = |fault: fn(&Stats) -> &LastFault| all.iter().find_map(|stats| word(fault(stats)));
+    LastErrors {
+        redis: or_null(word(&shared.last_store_fault).or_else(|| first(|it| &it.last_store_fault))),
+        source: or_null(first(|stats| &stats.last_source_fault)),
+        push: or_null(word(&shared.last_push_fault)),
+    }
+}
+
+fn hit_rate(all: &[&Stats]) -> OrNull<f64> {
+    let reads = sum(all, Stats::reads);
+    let hits = sum(all, |stats| stats.memory_hits.get());
+    or_null((reads > 0).then(|| hits as f64 / reads as f64))
+}
+
+fn sum(all: &[&Stats], count: fn(&Stats) -> u64) -> u64 {
+    all.iter().map(|stats| count(stats)).sum()
+}
+
+fn counters(cache: &Cache) -> CacheCounters {
+    counters_of(cache.engine(), &[&cache.stats])
+}
+
+/// `all`: of the values.
+fn counters_of(engine: &Engine, all: &[&Stats]) -> CacheCounters {
+    let shared = &engine.stats;
+    let of = |count: fn(&Stats) -> u64| sum(all, count) as f64;
+    CacheCounters {
+        loaded: of(|stats| stats.loaded.get()),
+        store_commands: engine.store_commands() as f64,
+        reads: of(Stats::reads),
+        memory_hits: of(|stats| stats.memory_hits.get()),
+        joined: of(|stats| stats.joined.get()),
+        hits: of(|stats| stats.hits.get()),
+        misses: of(|stats| stats.misses.get()),
+        foreign: of(|stats| stats.foreign.get()),
+        signatures_refused: of(|stats| stats.signatures_refused.get()),
+        store_faults: of(|stats| stats.store_faults.get()),
+        breaker_opened: engine.breaker().map_or(0, |(_, opened)| opened) as f64,
+        source_reads: of(|stats| stats.source_reads.get()),
+        source_faults: of(|stats| stats.source_faults.get()),
+        stale: of(|stats| stats.stale.get()),
+        fallbacks: of(|stats| stats.fallbacks.get()),
+        fills: of(|stats| stats.fills.get()),
+        fills_refused: of(|stats| stats.fills_refused.get()),
+        invalidations: shared.invalidations.get() as f64,
+        invalidations_failed: shared.invalidations_failed.get() as f64,
+        publishes_failed: shared.publishes_failed.get() as f64,
+        pushes: shared.pushes.get() as f64,
+        push_connects: shared.push_connects.get() as f64,
+        refreshes: of(|stats| stats.refreshes.get()),
+    }
+}
+
+/// What one resource counts, by the names of `CacheCounters`.
+const RESOURCE_COUNTERS: [(&str, fn(&Stats) -> u64); 15] = [
+    ("reads", Stats::reads),
+    ("memoryHits", |stats| stats.memory_hits.get()),
+    ("joined", |stats| stats.joined.get()),
+    ("hits", |stats| stats.hits.get()),
+    ("loaded", |stats| stats.loaded.get()),
+    ("misses", |stats| stats.misses.get()),
+    ("foreign", |stats| stats.foreign.get()),
+    ("signaturesRefused", |stats| stats.signatures_refused.get()),
+    ("storeFaults", |stats| stats.store_faults.get()),
+    ("sourceReads", |stats| stats.source_reads.get()),
+    ("sourceFaults", |stats| stats.source_faults.get()),
+    ("stale", |stats| stats.stale.get()),
+    ("fallbacks", |stats| stats.fallbacks.get()),
+    ("fills", |stats| stats.fills.get()),
+    ("refreshes", |stats| stats.refreshes.get()),
+];
+
+/// What a cache of resources tells of itself: `SharedCacheStats`.
+pub fn collection_stats<'env>(
+    env: &'env Env,
+    collection: &Collection,
+) -> napi::Result<Object<'env>> {
+    let (engine, lines) = (collection.engine(), &collection.lines);
+    let resources = collection.resources();
+    let all: Vec<&Stats> = resources.iter().map(|it| &*it.stats).collect();
+    let mut near = Object::new(env)?;
+    near.set("entries", lines.count() as f64)?;
+    near.set("bytes", lines.bytes() as f64)?;
+    near.set("maxEntries", lines.max_entries as f64)?;
+    near.set("maxBytes", lines.max_bytes as f64)?;
+    near.set("evictions", lines.evictions.get() as f64)?;
+    let mut each = Object::new(env)?;
+    for resource in &resources {
+        let mut counts = Object::new(env)?;
+        for (name, count) in RESOURCE_COUNTERS {
+            counts.set(name, count(&resource.stats) as f64)?;
+        }
+        each.set(&resource.name, counts)?;
+    }
+    let mut state = Object::new(env)?;
+    state.set("instance", engine.id())?;
+    state.set("closed", engine.is_closed())?;
+    state.set("hitRate", hit_rate(&all))?;
+    state.set("near", near)?;
+    state.set("push", push(engine, collection.push_connected()))?;
+    state.set("breaker", breaker(engine))?;
+    state.set("invalidationPending", engine.invalidation_pending())?;
+    state.set("lastErrors", last_errors(&engine.stats, &all))?;
+    state.set("resources", each)?;
+    merge(env, counters_of(engine, &all), state)
 }

@@ -12,9 +12,7 @@ use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
 use crate::core::near::{AtHand, Held};
 use crate::core::wiring;
-use napi::bindgen_prelude::{
-    JsObjectValue, Object, PromiseRaw, spawn, within_runtime_if_available,
-};
+use napi::bindgen_prelude::{Object, PromiseRaw, spawn, within_runtime_if_available};
 use napi::{Env, JsString, Unknown};
 use once_cell::unsync::OnceCell;
 use std::cell::{Cell, RefCell};
@@ -119,16 +117,7 @@ impl Instance {
             ),
             fault: None,
         };
-        let variables = || {
-            env.get_global()?
-                .get_named_property::<Object>("process")?
-                .get_named_property::<Object>("env")
-        };
-        let variables = variables().map_err(unusable)?;
-        let settings = self
-            .given
-            .options
-            .resolve(|name| variables.get::<String>(name).ok().flatten())?;
+        let settings = options::settings(env, &self.given).map_err(unusable)??;
         let sink: Arc<dyn LogSink> = match &self.given.on_log {
             Some(sink) => sink.clone(),
             None => Arc::new(JsSink::console(env).map_err(unusable)?),

@@ -3,11 +3,15 @@
 use crate::binding::errors::to_js;
 use crate::binding::legacy::JsLegacySource;
 use crate::binding::sinks::JsSink;
-use crate::core::config::{MAX_TIMEOUT_MS, Options, as_javascript_shows, is_whole};
+use crate::core::config::{
+    DEFAULT_COLLECTION_PREFIX, DEFAULT_MAX_BYTES, DEFAULT_MAX_ENTRIES, LEAST_BYTES, MAX_TIMEOUT_MS,
+    MOST_BYTES, MOST_ENTRIES, Options, Settings, as_javascript_shows, is_whole, whole,
+};
 use crate::core::error::Error;
 use crate::core::log::LogSink;
 use crate::core::source::LegacySource;
-use napi::bindgen_prelude::{FromNapiValue, JsValue, Object, Unknown};
+use crate::core::wiring::Room;
+use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unknown};
 use napi::{Env, ValueType};
 use napi_derive::napi;
 use std::sync::Arc;
@@ -190,40 +194,100 @@ impl From<napi::Error> for Refusal {
     }
 }
 
+/// The names of `CacheOptions` that a collection has too, and its own.
+const COLLECTION_NAMES: [&str; 15] = [
+    "upstashUrl",
+    "upstashToken",
+    "supabaseUrl",
+    "supabaseKey",
+    "keyPrefix",
+    "signingKey",
+    "secondSigningKey",
+    "maxStalenessMs",
+    "redisTimeoutMs",
+    "sourceTimeoutMs",
+    "push",
+    "logLevel",
+    "onLog",
+    "maxEntries",
+    "maxBytes",
+];
+
 /// Reads and checks what a program gave as options; `undefined` is the same as nothing.
 pub fn read(env: &Env, options: Unknown) -> Result<Given, Refusal> {
-    let Some(given) = Fields::of(env, options, &NAMES)? else {
-        return Ok(Given::default());
-    };
-    let options = Options {
-        upstash_url: given.text("upstashUrl")?,
-        upstash_token: given.text("upstashToken")?,
-        supabase_url: given.text("supabaseUrl")?,
-        supabase_key: given.text("supabaseKey")?,
-        signing_key: given.text("signingKey")?,
-        second_signing_key: given.text("secondSigningKey")?,
-        fallback_prompt: given.text("fallbackPrompt")?,
-        prompt_file: given.text("promptFile")?,
-        key_prefix: given.text("keyPrefix")?,
-        ttl_seconds: given.number("ttlSeconds")?,
-        max_staleness_ms: given.number("maxStalenessMs")?,
-        redis_timeout_ms: given.number("redisTimeoutMs")?,
-        source_timeout_ms: given.number("sourceTimeoutMs")?,
-        push: given.typed("push", ValueType::Boolean)?,
-        log_level: given.text("logLevel")?,
-    };
-    options.validate()?;
-    let mut functions = Given {
-        options,
-        ..Given::default()
-    };
-    if let Some(function) = given.typed("legacySource", ValueType::Function)? {
-        functions.legacy = Some(Arc::new(JsLegacySource::new(env, function)?));
+    match Fields::of(env, options, &NAMES)? {
+        Some(given) => given.cache(env),
+        None => Ok(Given::default()),
     }
-    if let Some(function) = given.typed("onLog", ValueType::Function)? {
-        functions.on_log = Some(Arc::new(JsSink::guarded(env, function)?));
+}
+
+/// The same of a collection.
+pub fn read_collection(env: &Env, options: Unknown) -> Result<(Given, Room), Refusal> {
+    let given = Fields::of(env, options, &COLLECTION_NAMES)?;
+    let count = |option: &str, default: f64, least: f64, most: f64| {
+        let number = match &given {
+            Some(given) => given.number(option)?,
+            None => None,
+        };
+        Ok::<_, Refusal>(whole(option, number, default, least, most)? as u64)
+    };
+    let room = Room {
+        max_entries: count("maxEntries", DEFAULT_MAX_ENTRIES, 1.0, MOST_ENTRIES)?,
+        max_bytes: count("maxBytes", DEFAULT_MAX_BYTES, LEAST_BYTES, MOST_BYTES)?,
+    };
+    let mut given = match given {
+        Some(given) => given.cache(env)?,
+        None => Given::default(),
+    };
+    let prefix = &mut given.options.key_prefix;
+    prefix.get_or_insert_with(|| DEFAULT_COLLECTION_PREFIX.to_owned());
+    Ok((given, room))
+}
+
+impl Fields<'_> {
+    /// Of a name that is not allowed here there is nothing to be found.
+    fn cache(&self, env: &Env) -> Result<Given, Refusal> {
+        let given = self;
+        let options = Options {
+            upstash_url: given.text("upstashUrl")?,
+            upstash_token: given.text("upstashToken")?,
+            supabase_url: given.text("supabaseUrl")?,
+            supabase_key: given.text("supabaseKey")?,
+            signing_key: given.text("signingKey")?,
+            second_signing_key: given.text("secondSigningKey")?,
+            fallback_prompt: given.text("fallbackPrompt")?,
+            prompt_file: given.text("promptFile")?,
+            key_prefix: given.text("keyPrefix")?,
+            ttl_seconds: given.number("ttlSeconds")?,
+            max_staleness_ms: given.number("maxStalenessMs")?,
+            redis_timeout_ms: given.number("redisTimeoutMs")?,
+            source_timeout_ms: given.number("sourceTimeoutMs")?,
+            push: given.typed("push", ValueType::Boolean)?,
+            log_level: given.text("logLevel")?,
+        };
+        options.validate()?;
+        let mut functions = Given {
+            options,
+            ..Given::default()
+        };
+        if let Some(function) = given.typed("legacySource", ValueType::Function)? {
+            functions.legacy = Some(Arc::new(JsLegacySource::new(env, function)?));
+        }
+        if let Some(function) = given.typed("onLog", ValueType::Function)? {
+            functions.on_log = Some(Arc::new(JsSink::guarded(env, function)?));
+        }
+        Ok(functions)
     }
-    Ok(functions)
+}
+
+/// The settings that follow from options and `process.env`, as it is now; or the option that is wrong.
+pub fn settings(env: &Env, given: &Given) -> napi::Result<Result<Settings, Error>> {
+    let variables = env
+        .get_global()?
+        .get_named_property::<Object>("process")?
+        .get_named_property::<Object>("env")?;
+    let variable = |name: &str| variables.get::<String>(name).ok().flatten();
+    Ok(given.options.resolve(variable))
 }
 
 /// The options of one call.
@@ -268,11 +332,11 @@ pub fn read_wait(env: &Env, options: Unknown) -> Result<Wait, Refusal> {
 }
 
 /// The fields of an object of options, each checked as it is read.
-struct Fields<'env>(Object<'env>);
+pub struct Fields<'env>(Object<'env>);
 
 impl<'env> Fields<'env> {
     /// `None` for no options.
-    fn of(env: &Env, options: Unknown<'env>, names: &[&str]) -> Result<Option<Self>, Refusal> {
+    pub fn of(env: &Env, options: Unknown<'env>, names: &[&str]) -> Result<Option<Self>, Refusal> {
         match options.get_type()? {
             ValueType::Undefined => return Ok(None),
             ValueType::Object if !options.is_array()? => {}
@@ -289,16 +353,16 @@ impl<'env> Fields<'env> {
         Ok(Some(Fields(object)))
     }
 
-    fn text(&self, option: &str) -> Result<Option<String>, Refusal> {
+    pub fn text(&self, option: &str) -> Result<Option<String>, Refusal> {
         self.typed(option, ValueType::String)
     }
 
-    fn number(&self, option: &str) -> Result<Option<f64>, Refusal> {
+    pub fn number(&self, option: &str) -> Result<Option<f64>, Refusal> {
         self.typed(option, ValueType::Number)
     }
 
     /// Only the type of what was given, never the value, is in the error.
-    fn typed<T: FromNapiValue>(
+    pub fn typed<T: FromNapiValue>(
         &self,
         option: &str,
         expected: ValueType,

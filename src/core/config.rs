@@ -12,6 +12,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub const DEFAULT_KEY_PREFIX: &str = "grove:system-prompt";
+/// Of a collection.
+pub const DEFAULT_COLLECTION_PREFIX: &str = "grove";
+pub const DEFAULT_MAX_ENTRIES: f64 = 100_000.0;
+/// 64 MiB.
+pub const DEFAULT_MAX_BYTES: f64 = 67_108_864.0;
+/// What `maxEntries` and `maxBytes` may be.
+pub const MOST_ENTRIES: f64 = 10_000_000.0;
+pub const LEAST_BYTES: f64 = 65_536.0;
+pub const MOST_BYTES: f64 = 68_719_476_736.0;
 pub const DEFAULT_TTL_SECONDS: f64 = 300.0;
 /// A year.
 pub const MAX_TTL_SECONDS: f64 = 31_536_000.0;
@@ -287,11 +296,17 @@ impl Options {
     }
 }
 
-fn millis(option: &str, value: Option<f64>, default: f64, least: f64) -> Result<Duration, Error> {
+pub fn millis(
+    option: &str,
+    value: Option<f64>,
+    default: f64,
+    least: f64,
+) -> Result<Duration, Error> {
     whole(option, value, default, least, MAX_TIMEOUT_MS).map(|ms| Duration::from_millis(ms as u64))
 }
 
-fn whole(
+/// The number, or the default, if it is a whole one within these bounds.
+pub fn whole(
     option: &str,
     value: Option<f64>,
     default: f64,

@@ -111,6 +111,11 @@ impl Engine {
         self.parts.no_store.as_deref()
     }
 
+    /// What a load may take, where a resource says nothing else.
+    pub fn source_timeout(&self) -> Duration {
+        self.parts.limits.source_timeout
+    }
+
     /// How long ago a moment of the monotonic clock is.
     pub(super) fn since(&self, moment: Duration) -> Duration {
         self.parts.clock.monotonic().saturating_sub(moment)

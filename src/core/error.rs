@@ -213,6 +213,20 @@ impl Error {
         }
     }
 
+    /// A resource has no value for an id: its loader failed with this, or gave none in time.
+    pub fn load_failed(resource: &str, fault: Option<Fault>) -> Self {
+        let why = fault
+            .as_ref()
+            .map_or_else(String::new, |fault| format!(": {fault}"));
+        Error {
+            code: ErrorCode::LoadFailed,
+            message: format!(
+                "could not load a value of {resource}{why}; no earlier one is known, and the resource has no fallback"
+            ),
+            fault,
+        }
+    }
+
     /// A call panicked.
     pub fn internal() -> Self {
         Error {
@@ -228,7 +242,7 @@ impl Error {
     pub fn closed() -> Self {
         Error {
             code: ErrorCode::Closed,
-            message: "the cache is closed; call configure() or make a new SystemPromptCache".into(),
+            message: "the cache is closed; call configure() or make a new one".into(),
             fault: None,
         }
     }

@@ -3,17 +3,49 @@
 
 use crate::core::breaker::Phase;
 use crate::core::cache::Cache;
+use crate::core::collection::Collection;
+use crate::core::collection::lines::Lines;
+use crate::core::engine::{Engine, Entries};
 use crate::core::histogram::{BOUNDS_MS, Histogram};
+use crate::core::protocol::Generation;
+use crate::core::stats::Stats;
 use std::fmt::Write;
 use std::time::Duration;
+
+const FILLS: &str = "Values loaded from the source: written to Redis, or refused because an invalidation came between.";
+const REFRESHES: &str = "Loads begun because the stored value was gone or about to expire.";
+const GENERATION: &str = "The generation of the prompt in memory, or the last one that a cache of resources acknowledged; 0 without one.";
+const STALENESS: &str =
+    "For how long a value had been served without asking, each time it was asked for again.";
 
 /// The text as far as it is written. A sample is what stands between the braces besides the cache, and the value.
 struct Page<'a> {
     text: String,
+    /// The engine's own, and those of what it drives, with the labels by which these are told apart.
+    shared: &'a Stats,
+    rows: &'a [Row<'a>],
     cache: &'a str,
 }
 
+/// What one resource counts, or the whole cache of one value.
+pub(super) struct Row<'a> {
+    pub resource: Option<&'a str>,
+    pub stats: &'a Stats,
+}
+
 impl Page<'_> {
+    /// Counted for each row: a label beside it, and the counter.
+    fn counters(&mut self, name: &str, help: &str, samples: &[(&str, fn(&Stats) -> u64)]) {
+        let name = format!("grove_cache_{name}_total");
+        self.head(&name, "counter", help);
+        for row in self.rows {
+            for (label, count) in samples {
+                self.sample(&name, &with(row, label), count(row.stats));
+            }
+        }
+    }
+
+    /// Counted once for the whole cache.
     fn counter(&mut self, name: &str, help: &str, samples: &[(&str, u64)]) {
         self.family(
             &format!("grove_cache_{name}_total"),
@@ -39,18 +71,36 @@ impl Page<'_> {
         }
     }
 
+    fn histograms(&mut self, name: &str, help: &str, histogram: fn(&Stats) -> &Histogram) {
+        let name = format!("grove_cache_{name}_seconds");
+        self.head(&name, "histogram", help);
+        for row in self.rows {
+            self.histogram_of(&name, row, histogram(row.stats));
+        }
+    }
+
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         let name = format!("grove_cache_{name}_seconds");
         self.head(&name, "histogram", help);
+        let whole = Row {
+            resource: None,
+            stats: self.shared,
+        };
+        self.histogram_of(&name, &whole, histogram);
+    }
+
+    fn histogram_of(&mut self, name: &str, row: &Row, histogram: &Histogram) {
         let counts = histogram.cumulated();
         for (bound, count) in BOUNDS_MS.iter().zip(counts) {
             let bound = Duration::from_millis(*bound).as_secs_f64();
-            self.sample(&format!("{name}_bucket"), &format!("le=\"{bound}\""), count);
+            let label = with(row, &format!("le=\"{bound}\""));
+            self.sample(&format!("{name}_bucket"), &label, count);
         }
         let all = counts[BOUNDS_MS.len()];
-        self.sample(&format!("{name}_bucket"), "le=\"+Inf\"", all);
-        self.sample(&format!("{name}_sum"), "", histogram.sum().as_secs_f64());
-        self.sample(&format!("{name}_count"), "", all);
+        self.sample(&format!("{name}_bucket"), &with(row, "le=\"+Inf\""), all);
+        let sum = histogram.sum().as_secs_f64();
+        self.sample(&format!("{name}_sum"), &with(row, ""), sum);
+        self.sample(&format!("{name}_count"), &with(row, ""), all);
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {
@@ -68,72 +118,120 @@ impl Page<'_> {
     }
 }
 
+/// The label of a sample, after that of its row.
+fn with(row: &Row, label: &str) -> String {
+    match row.resource {
+        None => label.to_owned(),
+        Some(resource) if label.is_empty() => format!("resource=\"{resource}\""),
+        Some(resource) => format!("resource=\"{resource}\",{label}"),
+    }
+}
+
 impl Cache {
     /// The metrics of this cache. Asks nobody.
     pub fn metrics(&self) -> String {
+        let rows = [Row {
+            resource: None,
+            stats: &self.stats,
+        }];
+        let generation = self.near().generation;
+        self.engine()
+            .metrics(&rows, self.push_connected(), generation, None)
+    }
+}
+
+impl Collection {
+    /// The metrics of this cache and its resources. Asks nobody.
+    pub fn metrics(&self) -> String {
+        let resources = self.resources();
+        let rows: Vec<_> = resources
+            .iter()
+            .map(|resource| Row {
+                resource: Some(&resource.name),
+                stats: &resource.stats,
+            })
+            .collect();
+        let (open, generation) = (self.push_connected(), self.acknowledged());
+        self.engine()
+            .metrics(&rows, open, generation, Some(&self.lines))
+    }
+}
+
+impl Engine {
+    fn metrics(
+        &self,
+        rows: &[Row],
+        push_connected: bool,
+        generation: Option<Generation>,
+        lines: Option<&Lines>,
+    ) -> String {
         let stats = &self.stats;
         let mut page = Page {
             text: String::new(),
+            shared: stats,
+            rows,
             cache: &self.parts.name,
         };
-        page.counter("reads", "Reads that began.", &[("", stats.reads())]);
-        page.counter(
+        page.counters("reads", "Reads that began.", &[("", Stats::reads)]);
+        page.counters(
             "answers",
             "Reads that memory answered, and loads that another tier answered.",
             &[
-                ("tier=\"memory\"", stats.memory_hits.get()),
-                ("tier=\"redis\"", stats.hits.get()),
-                ("tier=\"source\"", stats.loaded.get()),
-                ("tier=\"stale\"", stats.stale.get()),
-                ("tier=\"fallback\"", stats.fallbacks.get()),
+                ("tier=\"memory\"", |stats| stats.memory_hits.get()),
+                ("tier=\"redis\"", |stats| stats.hits.get()),
+                ("tier=\"source\"", |stats| stats.loaded.get()),
+                ("tier=\"stale\"", |stats| stats.stale.get()),
+                ("tier=\"fallback\"", |stats| stats.fallbacks.get()),
             ],
         );
-        page.counter(
+        page.counters(
             "joined",
             "Reads that shared a load which another one had begun.",
-            &[("", stats.joined.get())],
+            &[("", |stats| stats.joined.get())],
         );
-        page.counter(
+        page.counters(
             "misses",
             "Looks into Redis that found nothing usable, by why; a load may look more than once.",
             &[
-                ("reason=\"absent\"", stats.absent.get()),
-                ("reason=\"foreign\"", stats.foreign.get()),
-                ("reason=\"signature\"", stats.signatures_refused.get()),
+                ("reason=\"absent\"", |stats| stats.absent.get()),
+                ("reason=\"foreign\"", |stats| stats.foreign.get()),
+                ("reason=\"signature\"", |stats| {
+                    stats.signatures_refused.get()
+                }),
             ],
         );
-        page.counter(
+        page.counters(
             "source_reads",
             "Requests to the source.",
-            &[("", stats.source_reads.get())],
+            &[("", |stats| stats.source_reads.get())],
         );
-        page.counter(
+        page.counters(
             "source_faults",
             "Requests that the source did not answer.",
-            &[("", stats.source_faults.get())],
+            &[("", |stats| stats.source_faults.get())],
         );
-        page.counter(
+        page.counters(
             "fills",
-            "Prompts loaded from the source: written to Redis, or refused because an invalidation came between.",
+            FILLS,
             &[
-                ("result=\"stored\"", stats.fills.get()),
-                ("result=\"refused\"", stats.fills_refused.get()),
+                ("result=\"stored\"", |stats| stats.fills.get()),
+                ("result=\"refused\"", |stats| stats.fills_refused.get()),
             ],
         );
-        page.counter(
+        page.counters(
             "refreshes",
-            "Loads begun because the stored prompt was gone or about to expire.",
-            &[("", stats.refreshes.get())],
+            REFRESHES,
+            &[("", |stats| stats.refreshes.get())],
         );
         page.counter(
             "store_commands",
             "Commands sent to Redis, and those inside scripts: what its plan counts.",
             &[("", self.store_commands())],
         );
-        page.counter(
+        page.counters(
             "store_faults",
             "Commands that Redis did not answer, or was not asked because its breaker is open.",
-            &[("", stats.store_faults.get())],
+            &[("", |stats| stats.store_faults.get())],
         );
         let (phase, opened) = self.breaker().unwrap_or((Phase::Closed, 0));
         page.counter(
@@ -178,29 +276,33 @@ impl Cache {
         page.gauge(
             "push_connected",
             "1 while the push stream is open.",
-            self.push_connected().into(),
+            push_connected.into(),
         );
-        let generation = self.near().generation;
         page.gauge(
             "generation",
-            "The generation of the prompt in memory; 0 without one.",
+            GENERATION,
             generation.map_or(0, |generation| generation.number()),
         );
-        page.histogram(
+        if let Some(lines) = lines {
+            page.gauge("near_entries", "Entries in memory.", lines.count() as u64);
+            page.gauge("near_bytes", "Bytes that they take.", lines.bytes());
+            page.counter(
+                "near_evictions",
+                "Entries that had to go for others.",
+                &[("", lines.evictions.get())],
+            );
+        }
+        page.histograms(
             "store_latency",
             "How long Redis took to answer a read.",
-            &stats.store_latency,
+            |stats| &stats.store_latency,
         );
-        page.histogram(
+        page.histograms(
             "source_latency",
             "How long the source took to answer.",
-            &stats.source_latency,
+            |stats| &stats.source_latency,
         );
-        page.histogram(
-            "staleness",
-            "For how long the prompt had been served without asking, each time it was asked for again.",
-            &stats.staleness,
-        );
+        page.histograms("staleness", STALENESS, |stats| &stats.staleness);
         page.histogram(
             "propagation",
             "From the commit of an invalidation made here until an instance confirmed it, where a receipt waited for all.",

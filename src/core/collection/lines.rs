@@ -18,6 +18,9 @@ use std::time::Duration;
 /// What an entry takes beside its id, tags and value: its keys, its lease, its place. Measured.
 const OVERHEAD_BYTES: u64 = 1024;
 
+/// Of how many reads the map hears between two changes, and one: it counts no further.
+const COUNTED: u64 = 4;
+
 /// One entry of a collection.
 pub struct Line {
     pub cache: Arc<Cache>,
@@ -27,8 +30,10 @@ pub struct Line {
     pub marks: Box<[Arc<str>]>,
     /// Where readers keep what they made of it; nobody else's while it is here.
     pub place: u32,
-    /// When it was last read, in milliseconds of the monotonic clock.
+    /// When it was last read, in nanoseconds of the monotonic clock.
     used_at: AtomicU64,
+    /// How many entries had been added when the map last heard of a read, and how many reads it heard of since.
+    told: AtomicU64,
     evicted: AtomicBool,
 }
 
@@ -47,17 +52,18 @@ impl Line {
             marks,
             place,
             used_at: AtomicU64::new(0),
+            told: AtomicU64::new(0),
             evicted: AtomicBool::new(false),
         }
     }
 
     pub fn used(&self, now: Duration) {
-        self.used_at.store(now.as_millis() as u64, Relaxed);
+        self.used_at.store(nanoseconds(now), Relaxed);
     }
 
     /// Whether it was read within the last `period`.
     pub fn was_used(&self, now: Duration, period: Duration) -> bool {
-        let used_at = Duration::from_millis(self.used_at.load(Relaxed));
+        let used_at = Duration::from_nanos(self.used_at.load(Relaxed));
         now.saturating_sub(used_at) <= period
     }
 
@@ -141,11 +147,13 @@ pub struct Lines {
     /// Never held across `.await`.
     map: RwLock<Map>,
     bytes: AtomicU64,
+    /// How many entries were added.
+    added: AtomicU64,
     pub max_entries: u64,
     pub max_bytes: u64,
     pub evictions: Counter,
-    /// The places of entries that went. Never held across `.await`.
-    vacated: Mutex<Vec<u32>>,
+    /// The entries that went. Never held across `.await`.
+    vacated: Mutex<Vec<Arc<Line>>>,
 }
 
 impl Lines {
@@ -166,6 +174,7 @@ impl Lines {
         Lines {
             map: RwLock::new(map),
             bytes: AtomicU64::new(0),
+            added: AtomicU64::new(0),
             max_entries,
             max_bytes,
             evictions: Counter::default(),
@@ -173,16 +182,19 @@ impl Lines {
         }
     }
 
-    /// Looks at an entry, which counts as a read of it. Takes no lock that another reader holds.
-    pub fn read<T>(
-        &self,
-        resource: u32,
-        id: &str,
-        look: impl FnOnce(&Arc<Line>) -> T,
-    ) -> Option<T> {
-        let map = self.shared();
-        map.get(&Query(resource, id))
-            .map(|weighed| look(&weighed.line))
+    /// Somebody reads an entry. The map hears of it only where that can make a difference to who has to go: of a few reads, until
+    /// another entry comes.
+    pub fn touch(&self, line: &Line) {
+        let (added, told) = (self.added.load(Relaxed), line.told.load(Relaxed));
+        let counted = if told / COUNTED == added {
+            told % COUNTED
+        } else {
+            0
+        };
+        if counted < COUNTED - 1 {
+            line.told.store(added * COUNTED + counted + 1, Relaxed);
+            self.shared().get(&Query(line.resource, &line.id));
+        }
     }
 
     /// The entry, if it is here; this is no read.
@@ -201,6 +213,7 @@ impl Lines {
         };
         let mut map = self.alone();
         self.bytes.fetch_add(weighed.bytes, Relaxed);
+        self.added.fetch_add(1, Relaxed);
         let mut leaving = Vec::new();
         map.insert_with_lifecycle(key_of(&line), weighed, &mut leaving);
         self.see_off(&map, leaving);
@@ -249,7 +262,7 @@ impl Lines {
             // Who still holds it is served nothing of it, and joins nothing that began before.
             line.cache.near.unlisted();
             self.evictions.increment();
-            self.vacated().push(line.place);
+            self.vacated().push(line);
         }
     }
 
@@ -270,13 +283,13 @@ impl Lines {
         self.bytes.load(Relaxed)
     }
 
-    /// The places that nobody has any more; each is told once.
-    pub fn take_vacated(&self) -> Vec<u32> {
+    /// The entries that went; each is told once.
+    pub fn take_vacated(&self) -> Vec<Arc<Line>> {
         std::mem::take(&mut *self.vacated())
     }
 
-    fn vacated(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
-        // A panic under this lock leaves whole numbers.
+    fn vacated(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Line>>> {
+        // A panic under this lock leaves whole pointers.
         self.vacated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -288,6 +301,11 @@ impl Lines {
     fn alone(&self) -> RwLockWriteGuard<'_, Map> {
         self.map.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Enough for five centuries.
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_secs() * 1_000_000_000 + u64::from(time.subsec_nanos())
 }
 
 fn key_of(line: &Line) -> Key {

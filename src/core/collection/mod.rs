@@ -8,7 +8,6 @@ pub mod ids;
 pub mod invalidation;
 pub mod lines;
 mod looks;
-mod metrics;
 mod slot;
 mod sweep;
 pub mod values;
@@ -24,7 +23,7 @@ use crate::core::collection::values::{Entries, Loader, OneOf};
 use crate::core::config::Limits;
 use crate::core::engine::{Common, Engine};
 use crate::core::journal::Journal;
-use crate::core::log::{LogSink, Logger, Threshold};
+use crate::core::log::{Event, LogSink, Logger, Threshold};
 use crate::core::near::AtHand;
 use crate::core::protocol::{Generation, Keys};
 use crate::core::push::Channel;
@@ -33,6 +32,7 @@ use crate::core::signature::Signer;
 use crate::core::stats::Stats;
 use crate::core::store::shelves::Shelves;
 use crate::core::store::{SharedStore, Shelf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -105,6 +105,9 @@ impl Collection {
         Arc::new_cyclic(|this: &Weak<Collection>| {
             let words = Arc::new(Entries::new(&parts.prefix, &parts.id));
             let logger = Logger::new(parts.threshold, parts.sink.clone(), words);
+            if let Some(reason) = &parts.no_store {
+                logger.tell(Event::StoreNotConfigured { reason });
+            }
             let prefix: Arc<str> = parts.prefix.as_str().into();
             let common = Common {
                 id: parts.id,
@@ -141,6 +144,11 @@ impl Collection {
                 sink: parts.sink,
             }
         })
+    }
+
+    /// Whether the stream of announcements is open.
+    pub fn push_connected(&self) -> bool {
+        self.engine.push_open.load(Ordering::SeqCst)
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -181,29 +189,18 @@ impl Collection {
             .clone()
     }
 
-    /// The value, if it may be served without asking, for a reader who says the number of the one he has by its place. Waits for
-    /// nobody, and takes no lock that another reader holds. One reader of each lease has to `sweep`.
-    pub fn at_hand(
-        &self,
-        resource: &Resource,
-        id: &str,
-        number_at: impl FnOnce(u32) -> u64,
-    ) -> Option<AtHandAt> {
+    /// The value of an entry, if it may be served without asking, for a reader that has the one of this number (0: none). Waits for
+    /// nobody. One reader of each lease has to `sweep`.
+    pub fn at_hand(&self, line: &Line, number: u64) -> Option<Found> {
+        if line.is_evicted() {
+            return None;
+        }
         let now = self.engine.parts.clock.monotonic();
         let mut renew = false;
-        let found = self.lines.read(resource.number, id, |line| {
-            let value = line
-                .cache
-                .at_hand_at(now, number_at(line.place), |_| renew = true)?;
-            line.used(now);
-            Some((line.place, value))
-        });
-        let (place, value) = found.flatten()?;
-        Some(AtHandAt {
-            place,
-            value,
-            renew,
-        })
+        let value = line.cache.at_hand_at(now, number, |_| renew = true)?;
+        line.used(now);
+        self.lines.touch(line);
+        Some(Found { value, renew })
     }
 
     /// The entry, if it is in the near cache.
@@ -284,9 +281,7 @@ impl Collection {
 }
 
 /// A value at hand.
-pub struct AtHandAt {
-    /// Where its readers keep what they made of it.
-    pub place: u32,
+pub struct Found {
     pub value: AtHand,
     /// Whether this reader has to `sweep`.
     pub renew: bool,

@@ -118,7 +118,8 @@ fn loaded(body: Vec<u8>, single: bool) -> Result<Loaded, Fault> {
 
 /// A source that is not configured.
 pub struct Unconfigured {
-    pub missing: &'static str,
+    /// Why.
+    pub reason: String,
 }
 
 #[async_trait]
@@ -130,7 +131,7 @@ impl Loader for Unconfigured {
     async fn load(&self, _: &str, _: Deadline) -> Result<Loaded, Fault> {
         Err(Fault::LoadFailed {
             word: "CONFIG_INVALID".into(),
-            message: self.missing.into(),
+            message: self.reason.clone(),
         })
     }
 }
