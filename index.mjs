@@ -1,31 +1,27 @@
-// The package for ES modules. Imported as it is, `index.js` would cost the start 5 ms and 5 MB: Node searches it for its
+// The package for ES modules. Imported as it is, `index.cjs` would cost the start 5 ms and 5 MB: Node searches it for its
 // names.
 import { createRequire } from 'node:module'
 
-const require = createRequire(import.meta.url)
-const addon = loaded()
+const whole = createRequire(import.meta.url)('./index.cjs')
 
-// As `index.cjs` does, whose reading would cost the start a little too.
-function loaded() {
-  try {
-    return require('./index.js')
-  } catch (error) {
-    throw require('./load-failure.cjs').loadFailure(error)
-  }
-}
-
-export default addon
+export default whole
 export const {
   __napiBindingTarget,
+  SharedCache,
   SystemPromptCache,
   assemblePromptContent,
   cache,
   close,
   configure,
   debugSystemPrompt,
+  featureFlag,
   fetchActiveSystemPrompt,
   fetchActiveSystemPromptConfig,
   invalidateSystemPrompt,
+  lensConfiguration,
   metrics,
+  narrativeGraph,
+  ragContext,
   stats,
-} = addon
+  supabaseResource,
+} = whole

@@ -1,6 +1,14 @@
 // What a program is told where the package has no addon that its machine can load.
 import { execFile } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,6 +35,7 @@ function install(t, { addon, manifest = {} } = {}) {
   const installed = join(folder, 'node_modules', NAME)
   mkdirSync(installed, { recursive: true })
   for (const file of FILES) copyFileSync(join(root, file), join(installed, file))
+  cpSync(join(root, 'lib'), join(installed, 'lib'), { recursive: true })
   const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   writeFileSync(join(installed, 'package.json'), JSON.stringify({ ...own, ...manifest }))
   if (addon) writeFileSync(join(installed, ADDON), addon)

@@ -18,17 +18,23 @@ test.serial.before(() =>
 const environment = () => ({ ...stack.environment })
 
 const NAMES = [
+  'SharedCache',
   'SystemPromptCache',
   'assemblePromptContent',
   'cache',
   'close',
   'configure',
   'debugSystemPrompt',
+  'featureFlag',
   'fetchActiveSystemPrompt',
   'fetchActiveSystemPromptConfig',
   'invalidateSystemPrompt',
+  'lensConfiguration',
   'metrics',
+  'narrativeGraph',
+  'ragContext',
   'stats',
+  'supabaseResource',
 ]
 
 test.serial('an ES module imports the names', async (t) => {

@@ -31,9 +31,12 @@ const NEEDED = [
   'CHANGELOG.md',
   'package.json',
   'cli/main.mjs',
+  'lib/shared-cache.cjs',
 ]
 /** The command line. */
 const COMMANDS = /^cli\/.+\.mjs$/
+/** What of the package is JavaScript. */
+const JAVASCRIPT = /^lib\/[\w-]+\.cjs$/
 /** What the README and the documents show or send a reader to. */
 const READING =
   /^(docs\/[A-Z]+\.md|docs\/console\.png|docs\/grafana\.json|docs\/storm\/storm\.svg|bench\/bench\.svg|examples\/.+)$/
@@ -71,7 +74,9 @@ function pack(folder) {
 test('a package has one addon, what loads it, its documents and nothing else', (t) => {
   for (const needed of NEEDED) t.true(packed.includes(needed), needed)
   const rest = packed.filter(
-    (path) => !NEEDED.includes(path) && !READING.test(path) && !COMMANDS.test(path),
+    (path) =>
+      !NEEDED.includes(path) &&
+      ![READING, COMMANDS, JAVASCRIPT].some((expected) => expected.test(path)),
   )
   t.is(rest.length, 1, `nothing else: ${rest}`)
   t.regex(rest[0], /^grove-shared-cache\.[\w-]+\.node$/)

@@ -1,0 +1,93 @@
+// The options of `cache.resource()`, checked, and as the addon takes them.
+const { kindOf, shown } = require('./errors.cjs')
+const { fallbackOf } = require('./fallback.cjs')
+const { weakly } = require('./holding.cjs')
+const { loaderOf } = require('./loader.cjs')
+const { isName, isReserved, NAME_RULE } = require('./names.cjs')
+const { isPlain, Options } = require('./options.cjs')
+const { queryOf, tableKey } = require('./supabase-query.cjs')
+const { tagsOf } = require('./tags.cjs')
+
+const NAMES = [
+  'name',
+  'ttlSeconds',
+  'load',
+  'supabase',
+  'loadTimeoutMs',
+  'fallback',
+  'tags',
+  'tables',
+]
+/** A year, and an hour. */
+const MAX_TTL_SECONDS = 31_536_000
+const MAX_TIMEOUT_MS = 3_600_000
+
+/**
+ * @param {unknown} given
+ * @returns {{ definition: object, held: { load?: Function, tags?: unknown, fallback?: unknown }, tables: object }} the definition
+ *   knows `held` weakly
+ */
+exports.definitionOf = (given) => {
+  const name = nameOf(new Options(given, NAMES))
+  const whose = ` of resource ${name}`
+  const options = new Options(given, NAMES, whose).known()
+  const held = {
+    load: options.typed('load', 'function'),
+    tags: options.get('tags'),
+    fallback: options.get('fallback'),
+  }
+  const supabase = supabaseOf(options, held.load, whose)
+  const found = weakly(held)
+  const definition = {
+    name,
+    ttlSeconds: options.whole('ttlSeconds', 1, MAX_TTL_SECONDS),
+    loadTimeoutMs: options.whole('loadTimeoutMs', 1, MAX_TIMEOUT_MS),
+    load: held.load && loaderOf(name, found),
+    supabase,
+    tags: tagsOf(options, name, held.tags, found),
+    fallback: fallbackOf(options, name, held.fallback, found),
+  }
+  return { definition, held, tables: tablesOf(options, supabase) }
+}
+
+function nameOf(options) {
+  const name = options.get('name')
+  if (!isName(name)) throw options.refusal('name', shown(name), NAME_RULE)
+  if (isReserved(name))
+    throw options.refusal('name', shown(name), 'must be another: it is a word of the keys')
+  return name
+}
+
+/** One of the two is where values come from. */
+function supabaseOf(options, load, whose) {
+  const query = options.get('supabase')
+  if (load && query !== undefined)
+    throw options.refusal('supabase', 'given', 'must not come with load')
+  if (load) return undefined
+  if (query === undefined)
+    throw options.refusal(
+      'load',
+      'undefined',
+      'must be a function, or supabase be given in its place',
+    )
+  if (!isPlain(query)) throw options.refusal('supabase', kindOf(query), 'must be an object')
+  return queryOf(query, whose)
+}
+
+/** A change of the table that it reads concerns the entry of the row's own id, unless the user said otherwise. */
+function tablesOf(options, supabase) {
+  const tables = options.get('tables') ?? {}
+  if (!isPlain(tables)) throw options.refusal('tables', kindOf(tables), 'must be an object')
+  for (const [table, ids] of Object.entries(tables)) {
+    if (typeof ids !== 'function' && ids !== true && ids !== undefined)
+      throw options.refusal(`tables.${table}`, kindOf(ids), 'must be a function, or true')
+  }
+  const given = Object.entries(tables).filter(([, ids]) => ids !== undefined)
+  return Object.fromEntries([...ownTable(supabase), ...given])
+}
+
+function ownTable(supabase) {
+  if (!supabase) return []
+  const { schema, table, match } = supabase
+  return [[tableKey(schema, table), (row) => row[match]]]
+}

@@ -1,0 +1,42 @@
+// What resources, entries and tags may be called.
+const { argumentInvalid, kindOf } = require('./errors.cjs')
+
+const MAX_ID_BYTES = 512
+const MAX_TAG_CHARACTERS = 256
+
+exports.NAME_RULE = 'must be 1 to 64 of the characters a-z 0-9 _ . -'
+exports.isName = (name) => typeof name === 'string' && /^[a-z0-9_.-]{1,64}$/.test(name)
+
+/** What else the keys have in the place of a resource's name. */
+const RESERVED = ['system-prompt', 'tag', 'events', 'generation', 'fleet', 'instance', 'settling']
+exports.isReserved = (name) => RESERVED.includes(name)
+
+exports.TAG_RULE = `must be a well-formed string of 1 to ${MAX_TAG_CHARACTERS} characters`
+
+/** What a tag is that is none, in words; undefined if it is one. */
+exports.wrongTag = (tag) => {
+  if (typeof tag !== 'string') return kindOf(tag)
+  if (tag === '') return 'empty'
+  if (tag.length > MAX_TAG_CHARACTERS) return `${tag.length} characters long`
+  return tag.isWellFormed() ? undefined : 'not well formed'
+}
+
+/** An id as it is in keys. Of a wrong one the message has nothing: ids come from users. */
+exports.idText = (id) => {
+  if (typeof id === 'number') {
+    if (Number.isSafeInteger(id)) return String(id)
+    throw argumentInvalid(
+      'id is a number that is no safe integer: it must be a string or a safe integer',
+    )
+  }
+  if (typeof id !== 'string')
+    throw argumentInvalid(`id is ${kindOf(id)}: it must be a string or a safe integer`)
+  const bytes = Buffer.byteLength(id)
+  if (bytes < 1 || bytes > MAX_ID_BYTES)
+    throw argumentInvalid(
+      `id is ${bytes} bytes long: it must be 1 to ${MAX_ID_BYTES} bytes in UTF-8`,
+    )
+  if (!id.isWellFormed())
+    throw argumentInvalid('id is not well formed: it must not hold half of a surrogate pair')
+  return id
+}
