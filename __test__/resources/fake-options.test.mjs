@@ -1,0 +1,306 @@
+// What `cache.resource()` and `new SharedCache()` refuse before the addon, which is played here, is asked; and what it is given.
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+
+import { membersOf } from '../../dev/check/types.mjs'
+import { definitionFor, fakeCache, SharedCache } from '../support/fake-addon.mjs'
+
+const types = readFileSync(new URL('../../index.d.ts', import.meta.url), 'utf8')
+const load = () => null
+const QUERY = { table: 'lenses', match: 'id' }
+const NAMES = 'name, ttlSeconds, load, supabase, loadTimeoutMs, fallback, tags, tables'
+const CHARACTERS = 'it must be 1 to 64 of the characters a-z 0-9 _ . -'
+const TAG = 'it must be a well-formed string of 1 to 256 characters'
+
+const REFUSED = [
+  [undefined, 'options are undefined: they must be an object'],
+  [null, 'options are null: they must be an object'],
+  ['lens', 'options are a string: they must be an object'],
+  [[], 'options are an array: they must be an object'],
+  [{}, `option name is undefined: ${CHARACTERS}`],
+  [{ name: 5 }, `option name is 5: ${CHARACTERS}`],
+  [{ name: '' }, `option name is "": ${CHARACTERS}`],
+  [{ name: 'Lens' }, `option name is "Lens": ${CHARACTERS}`],
+  [{ name: 'a:b' }, `option name is "a:b": ${CHARACTERS}`],
+  [{ name: 'a\n' }, `option name is "a\\n": ${CHARACTERS}`],
+  [{ name: 'x'.repeat(65) }, `option name is a longer string: ${CHARACTERS}`],
+  ...['system-prompt', 'tag', 'events', 'generation', 'fleet', 'instance', 'settling'].map(
+    (name) => [
+      { name, load },
+      `option name is "${name}": it must be another: it is a word of the keys`,
+    ],
+  ),
+  [{ name: 'x', ttl: 5 }, `option ttl of resource x is not known: it must be one of ${NAMES}`],
+  [
+    { name: 'x' },
+    'option load of resource x is undefined: it must be a function, or supabase be given in its place',
+  ],
+  [
+    { name: 'x', load: 'x' },
+    'option load of resource x is a string: it must be a function; leave it out for the default',
+  ],
+  [
+    { name: 'x', load, supabase: QUERY },
+    'option supabase of resource x is given: it must not come with load',
+  ],
+  [
+    { name: 'x', supabase: 'lenses' },
+    'option supabase of resource x is a string: it must be an object',
+  ],
+  [{ name: 'x', supabase: [] }, 'option supabase of resource x is an array: it must be an object'],
+  ...[0, -1, 1.5, NaN, Infinity, 31_536_001].map((ttlSeconds) => [
+    { name: 'x', load, ttlSeconds },
+    `option ttlSeconds of resource x is ${ttlSeconds}: it must be a whole number from 1 to 31536000`,
+  ]),
+  [
+    { name: 'x', load, ttlSeconds: '60' },
+    'option ttlSeconds of resource x is a string: it must be a number; leave it out for the default',
+  ],
+  [
+    { name: 'x', load, ttlSeconds: null },
+    'option ttlSeconds of resource x is null: it must be a number; leave it out for the default',
+  ],
+  [
+    { name: 'x', load, loadTimeoutMs: 0 },
+    'option loadTimeoutMs of resource x is 0: it must be a whole number from 1 to 3600000',
+  ],
+  [
+    { name: 'x', load, loadTimeoutMs: 3_600_001 },
+    'option loadTimeoutMs of resource x is 3600001: it must be a whole number from 1 to 3600000',
+  ],
+  [
+    { name: 'x', load, tags: 'docs' },
+    'option tags of resource x is a string: it must be an array or a function',
+  ],
+  [{ name: 'x', load, tags: ['a', ''] }, `option tags[1] of resource x is empty: ${TAG}`],
+  [{ name: 'x', load, tags: [5] }, `option tags[0] of resource x is a number: ${TAG}`],
+  // oxlint-disable-next-line no-sparse-arrays
+  [{ name: 'x', load, tags: [, 'a'] }, `option tags[0] of resource x is undefined: ${TAG}`],
+  [
+    { name: 'x', load, tags: ['x'.repeat(257)] },
+    `option tags[0] of resource x is 257 characters long: ${TAG}`,
+  ],
+  [
+    { name: 'x', load, tags: ['\udc00'] },
+    `option tags[0] of resource x is not well formed: ${TAG}`,
+  ],
+  [
+    { name: 'x', load, tables: ['lenses'] },
+    'option tables of resource x is an array: it must be an object',
+  ],
+  [
+    { name: 'x', load, tables: { lenses: 'id' } },
+    'option tables.lenses of resource x is a string: it must be a function, or true',
+  ],
+  [
+    { name: 'x', load, tables: { lenses: false } },
+    'option tables.lenses of resource x is a boolean: it must be a function, or true',
+  ],
+  ...[Symbol('x'), 5n, Promise.resolve('x')].map((fallback) => [
+    { name: 'x', load, fallback },
+    `option fallback of resource x is ${typeof fallback === 'object' ? 'an' : 'a'} ${typeof fallback}: ` +
+      'it must be a string, bytes, or what JSON has a text for',
+  ]),
+]
+
+for (const [options, message] of REFUSED) {
+  test(`a resource refused: ${message}`, (t) => {
+    const { cache, addon } = fakeCache()
+    const error = t.throws(() => cache.resource(options), { code: 'CONFIG_INVALID', message })
+    t.false(error.retryable)
+    t.deepEqual(addon.definitions, [])
+  })
+}
+
+const QUERIES_REFUSED = [
+  [{}, 'option table of resource x is undefined: it must be a string'],
+  [{ table: 'lenses' }, 'option match of resource x is undefined: it must be a string'],
+  [
+    { ...QUERY, table: '' },
+    'option table of resource x is "": it must be a well-formed string of 1 to 63 bytes',
+  ],
+  [
+    { ...QUERY, match: 'ö'.repeat(32) },
+    `option match of resource x is "${'ö'.repeat(32)}": it must be a well-formed string of 1 to 63 bytes`,
+  ],
+  [
+    { ...QUERY, select: 5 },
+    'option select of resource x is a number: it must be a string; leave it out for the default',
+  ],
+  [
+    { ...QUERY, single: 'yes' },
+    'option single of resource x is a string: it must be a boolean; leave it out for the default',
+  ],
+  [
+    { ...QUERY, limit: 0 },
+    'option limit of resource x is 0: it must be a whole number from 1 to 1000000',
+  ],
+  [
+    { ...QUERY, where: ['a'] },
+    'option where of resource x is an array: it must be an object of columns and their values',
+  ],
+  [
+    { ...QUERY, where: { status: null } },
+    'option where.status of resource x is null: it must be a well-formed string, a finite number or a boolean',
+  ],
+  [
+    { ...QUERY, where: { status: NaN } },
+    'option where.status of resource x is NaN: it must be a well-formed string, a finite number or a boolean',
+  ],
+  [
+    { ...QUERY, where: { '': 'x' } },
+    'option where of resource x is an object with a wrong key: it must have names of columns',
+  ],
+]
+for (const [supabase, message] of QUERIES_REFUSED) {
+  test(`a query refused: ${message}`, (t) => {
+    const { cache } = fakeCache()
+    t.throws(() => cache.resource({ name: 'x', supabase }), { code: 'CONFIG_INVALID', message })
+  })
+}
+
+test('a name is given once', (t) => {
+  const { cache, addon } = fakeCache()
+  cache.resource({ name: 'lens', load })
+  t.throws(() => cache.resource({ name: 'lens', load }), {
+    code: 'CONFIG_INVALID',
+    message: 'option name is "lens": it must be another: the cache has a resource of this name',
+  })
+  cache.resource({ name: 'lens2', load })
+  t.is(addon.definitions.length, 2)
+})
+
+test('a resource that the addon refused can be made after all', (t) => {
+  const { cache, addon } = fakeCache()
+  addon.resource = () => {
+    throw new Error('refused')
+  }
+  t.throws(() => cache.resource({ name: 'lens', load }), { message: 'refused' })
+  delete addon.resource
+  t.is(cache.resource({ name: 'lens', load }).name, 'lens')
+})
+
+test('undefined is the same as leaving it out', (t) => {
+  const { cache, addon } = fakeCache()
+  const nothing = { ttlSeconds: undefined, tags: undefined, tables: undefined, fallback: undefined }
+  cache.resource({ name: 'x', load, supabase: undefined, loadTimeoutMs: undefined, ...nothing })
+  const [{ load: loader, ...rest }] = addon.definitions
+  t.is(typeof loader, 'function')
+  t.deepEqual(
+    Object.entries(rest).filter(([, value]) => value !== undefined),
+    [['name', 'x']],
+  )
+})
+
+test('the addon is given a query with its defaults', (t) => {
+  const { cache, addon } = fakeCache()
+  cache.resource({ name: 'a', supabase: QUERY })
+  const whole = {
+    table: 'rag_documents',
+    schema: 'grove',
+    select: 'id,body',
+    match: 'hub_id',
+    where: { status: 'active', rank: 1, draft: false, absent: undefined },
+    order: 'rank.desc',
+    limit: 20,
+    single: true,
+  }
+  cache.resource({ name: 'b', supabase: whole })
+  const [{ supabase: least, load: none }, { supabase: most }] = addon.definitions
+  t.is(none, undefined)
+  const absent = { schema: undefined, order: undefined, limit: undefined }
+  t.deepEqual(least, { ...QUERY, ...absent, select: '*', where: [], single: false })
+  const where = [
+    ['status', 'active'],
+    ['rank', '1'],
+    ['draft', 'false'],
+  ]
+  t.deepEqual(most, { ...whole, where })
+})
+
+test('tags are the same for all entries, or each one’s own, each once', (t) => {
+  t.deepEqual(definitionFor({ tags: ['a', 'b', 'a'] }).tags('1'), ['a', 'b'])
+  const own = definitionFor({ tags: (id) => [`hub:${id}`, 'docs', 'docs'] })
+  t.deepEqual(own.tags('7'), ['hub:7', 'docs'])
+  t.deepEqual(definitionFor({ tags: () => [] }).tags('7'), [])
+})
+
+for (const [what, tags, message] of [
+  [
+    'throws',
+    () => JSON.parse('{'),
+    /^tags of resource thing threw for an id: they must be an array/,
+  ],
+  ['gives nothing', () => {}, /^tags of resource thing gave undefined for an id: they must be/],
+  ['gives a string', (id) => id, /^tags of resource thing gave a string for an id/],
+  ['is async', async () => ['a'], /^tags of resource thing gave an object for an id/],
+  ['gives a number', () => ['a', 5], /^tags of resource thing gave a tag that is a number/],
+  ['gives a long one', () => ['x'.repeat(257)], /^tags of resource thing gave a tag that is 257/],
+]) {
+  test(`a function for tags that ${what} is named`, (t) => {
+    const secret = 'id-of-a-user'
+    const error = t.throws(() => definitionFor({ tags }).tags(secret), {
+      code: 'ARGUMENT_INVALID',
+      message,
+    })
+    t.false(error.retryable)
+    t.false(error.message.includes(secret))
+    t.is(error.cause?.name, what === 'throws' ? 'SyntaxError' : undefined)
+  })
+}
+
+test('a fallback is a copy, of a value or of what a function gives for the id', (t) => {
+  const value = { rows: [1], at: new Date(0) }
+  for (const fallback of [value, () => value]) {
+    const standIn = definitionFor({ fallback }).fallback('7')
+    t.deepEqual(standIn, { rows: [1], at: '1970-01-01T00:00:00.000Z' })
+    t.true(Object.isFrozen(standIn) && Object.isFrozen(standIn.rows))
+  }
+  t.false(Object.isFrozen(value))
+  t.is(definitionFor({ fallback: (id) => `none for ${id}` }).fallback('7'), 'none for 7')
+  for (const fallback of ['', 0, false, null]) {
+    t.is(definitionFor({ fallback }).fallback('7'), fallback)
+  }
+  const bytes = definitionFor({ fallback: new Uint8Array([1]) })
+  t.deepEqual(bytes.fallback('7'), Buffer.from([1]))
+  t.not(bytes.fallback('7'), bytes.fallback('7'))
+})
+
+for (const [what, fallback] of [
+  ['undefined', () => {}],
+  ['an object', async () => 'x'],
+  ['a symbol', () => Symbol('x')],
+]) {
+  test(`a fallback that gave ${what} gave none`, (t) => {
+    t.throws(() => definitionFor({ fallback }).fallback('7'), {
+      code: 'ARGUMENT_INVALID',
+      message: `fallback of resource thing gave ${what}: it must be a string, bytes, or what JSON has a text for`,
+    })
+  })
+}
+
+test('the addon is given its options as they are, and not the secret of the webhooks', (t) => {
+  const onLog = () => {}
+  const own = { upstashUrl: '', keyPrefix: 'mine', maxEntries: 5, logLevel: 'silent', onLog }
+  const { addon } = fakeCache({ ...own, maxBytes: undefined, webhookSecret: 'x'.repeat(32) })
+  t.deepEqual(addon.options, own)
+  t.deepEqual(fakeCache().addon.options, {})
+})
+
+test('an option that does not exist is refused with those that do', (t) => {
+  const names = [...membersOf(types, 'SharedCacheOptions').keys()]
+  const error = t.throws(() => new SharedCache({ ttlSeconds: 5 }), { code: 'CONFIG_INVALID' })
+  const [, said] = error.message.match(/^option ttlSeconds is not known: it must be one of (.+)$/)
+  t.deepEqual(said.split(', ').toSorted(), names.toSorted())
+  const own = [...membersOf(types, 'ResourceOptionsBase').keys(), 'load', 'supabase']
+  t.deepEqual(NAMES.split(', ').toSorted(), own.toSorted())
+})
+
+test('an option whose getter throws passes its error on', (t) => {
+  const options = {
+    get maxEntries() {
+      throw new RangeError('mine')
+    },
+  }
+  t.throws(() => new SharedCache(options), { instanceOf: RangeError, message: 'mine' })
+})
