@@ -65,7 +65,9 @@ function wordOf(error) {
 
 function messageOf(error) {
   const message = typeof error === 'string' ? error : read(error, 'message')
-  const text = typeof message === 'string' ? message.toWellFormed() : `${kindOf(error)} was thrown`
+  // Of an object no more is asked: a proxy that is over has not even a kind.
+  const what = error && typeof error === 'object' ? 'an object' : kindOf(error)
+  const text = typeof message === 'string' ? message.toWellFormed() : `${what} was thrown`
   return text.length <= LONGEST_MESSAGE ? text : `${text.slice(0, LONGEST_MESSAGE).toWellFormed()}…`
 }
 
