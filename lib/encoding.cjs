@@ -57,6 +57,10 @@ function failed(error) {
   return `e${JSON.stringify({ word: wordOf(error), message: messageOf(error) })}`
 }
 
+/** The same as the `cause` of an error, whose `code` is a word; what was thrown is behind it. */
+exports.causeOf = (error) =>
+  Object.assign(new Error(messageOf(error), { cause: error }), { code: wordOf(error) })
+
 const isWord = (text) => typeof text === 'string' && /^[\w.-]{1,60}$/.test(text)
 
 function wordOf(error) {

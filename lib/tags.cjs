@@ -1,4 +1,5 @@
 // The groups that the entries of a resource belong to.
+const { causeOf } = require('./encoding.cjs')
 const { argumentInvalid, kindOf } = require('./errors.cjs')
 const { TAG_RULE, wrongTag } = require('./names.cjs')
 
@@ -22,18 +23,14 @@ exports.tagsOf = (options, name, given, held) => {
 }
 
 function tagsFor(id, name, held) {
-  const refuse = (found, cause) => {
-    const error = argumentInvalid(
-      `tags of resource ${name} ${found}: they must be an array of strings`,
-    )
-    return cause === undefined ? error : Object.assign(error, { cause })
-  }
+  const refuse = (found) =>
+    argumentInvalid(`tags of resource ${name} ${found}: they must be an array of strings`)
   const { tags } = held()
   let given
   try {
     given = tags(id)
   } catch (error) {
-    throw refuse('threw for an id', error)
+    throw Object.assign(refuse('threw for an id'), { cause: causeOf(error) })
   }
   if (!Array.isArray(given)) throw refuse(`gave ${kindOf(given)} for an id`)
   // Not `given.map`, which would pass over what is missing.

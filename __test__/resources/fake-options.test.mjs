@@ -245,7 +245,7 @@ for (const [what, tags, message] of [
     })
     t.false(error.retryable)
     t.false(error.message.includes(secret))
-    t.is(error.cause?.name, what === 'throws' ? 'SyntaxError' : undefined)
+    t.is(error.cause?.code, what === 'throws' ? 'SyntaxError' : undefined)
   })
 }
 
@@ -292,7 +292,7 @@ test('an option that does not exist is refused with those that do', (t) => {
   const error = t.throws(() => new SharedCache({ ttlSeconds: 5 }), { code: 'CONFIG_INVALID' })
   const [, said] = error.message.match(/^option ttlSeconds is not known: it must be one of (.+)$/)
   t.deepEqual(said.split(', ').toSorted(), names.toSorted())
-  const own = [...membersOf(types, 'ResourceOptionsBase').keys(), 'load', 'supabase']
+  const own = [...membersOf(types, 'ResourceOptionsBase<V>').keys(), 'load', 'supabase']
   t.deepEqual(NAMES.split(', ').toSorted(), own.toSorted())
 })
 

@@ -9,11 +9,16 @@ export interface SystemPromptDebug extends DebuggedPrompt, CacheState {}
 
 /**
  * What `code` of an error of this package may be: `CONFIG_INVALID` (an option), `ARGUMENT_INVALID` (an argument of a call),
- * `STORE_UNAVAILABLE` (Redis did not take it), `CLOSED` (after `close()`), `INTERNAL` (a mistake in this package). Where no addon fits
- * the machine, the import itself throws an error with the code `ADDON_UNAVAILABLE`.
+ * `STORE_UNAVAILABLE` (Redis did not take it), `LOAD_FAILED` (a resource has no value to give), `CLOSED` (after `close()`), `INTERNAL` (a
+ * mistake in this package). Where no addon fits the machine, the import itself throws an error with the code `ADDON_UNAVAILABLE`.
  */
 export type CacheErrorCode =
-  'CONFIG_INVALID' | 'ARGUMENT_INVALID' | 'STORE_UNAVAILABLE' | 'CLOSED' | 'INTERNAL'
+  | 'CONFIG_INVALID'
+  | 'ARGUMENT_INVALID'
+  | 'STORE_UNAVAILABLE'
+  | 'LOAD_FAILED'
+  | 'CLOSED'
+  | 'INTERNAL'
 
 /**
  * What the calls of this package throw (`CONFIG_INVALID`, `ARGUMENT_INVALID`) and reject with (the others): an `Error` with these
@@ -24,7 +29,8 @@ export type CacheErrorCode =
  * | `CONFIG_INVALID`    | an option is wrong; the message names it, its value and the rule | mend the call                                          |
  * | `ARGUMENT_INVALID`  | an argument of a call is wrong                                   | mend the call                                          |
  * | `STORE_UNAVAILABLE` | Redis did not take an invalidation, or `cache.get / set / del`   | as the message says; `retryable` tells whether it helps |
- * | `CLOSED`            | a call after `close()`                                           | `configure()` again, or make a new `SystemPromptCache` |
+ * | `LOAD_FAILED`       | a resource's loader failed, and nothing can stand in              | try again; `cause` has its message                     |
+ * | `CLOSED`            | a call after `close()`                                           | `configure()` again, or make a new cache               |
  * | `INTERNAL`          | the call met a mistake in this package                           | report it; the process and the cache go on             |
  */
 export interface CacheError extends Error {
@@ -33,4 +39,421 @@ export interface CacheError extends Error {
   retryable: boolean
   /** What was behind it, where something was; its `code` is one word, as in `RedisStatus.error`. */
   cause?: Error & { code: string }
+}
+
+/**
+ * All optional. An option comes before its environment variable, key by key; variables are read from `process.env` at the
+ * first use of the cache. Caches that share values need the same `keyPrefix`, `maxStalenessMs` and signing keys.
+ */
+export interface SharedCacheOptions {
+  /** As `CacheOptions.upstashUrl`. Environment: `UPSTASH_REDIS_REST_URL`. Default: no shared cache, only memory. */
+  upstashUrl?: string | undefined
+  /** As `CacheOptions.upstashToken`. Environment: `UPSTASH_REDIS_REST_TOKEN`. */
+  upstashToken?: string | undefined
+  /** URL of the Supabase project, for what `supabaseResource()` gives. Environment: `SUPABASE_URL`. Default: no Supabase. */
+  supabaseUrl?: string | undefined
+  /** Service role (secret) key of the Supabase project; needed with its URL. Environment: `SUPABASE_SERVICE_ROLE_KEY`. */
+  supabaseKey?: string | undefined
+  /** As `CacheOptions.signingKey`, for all values. Environment: `SYSTEM_PROMPT_SIGNING_KEY`. Default: nothing is signed. */
+  signingKey?: string | undefined
+  /** As `CacheOptions.secondSigningKey`. Environment: `SYSTEM_PROMPT_SECOND_SIGNING_KEY`. */
+  secondSigningKey?: string | undefined
+  /** What the keys in the store begin with: 1 to 200 of the characters `A-Z a-z 0-9 : _ . -`. Default: `grove`. */
+  keyPrefix?: string | undefined
+  /**
+   * Entries in memory, of all resources together, 1 to 10000000; beyond, the one that was read longest ago leaves it. What
+   * left is read from Redis again. Default: 10000.
+   */
+  maxEntries?: number | undefined
+  /** Bytes in memory that values and their ids take, as `maxEntries` bounds their number. Default: 67108864 (64 MiB). */
+  maxBytes?: number | undefined
+  /**
+   * Milliseconds, 0 to 3600000: the bound of the guarantee. A value is served from memory for this long after it was asked for; an
+   * instance that no push reached may serve the old one for as long. The same for all instances. 0: every read asks. Default: 1000.
+   */
+  maxStalenessMs?: number | undefined
+  /** Milliseconds that a read gives the store, and that an invalidation has, 1 to 3600000. Default: 500. */
+  redisTimeoutMs?: number | undefined
+  /** Milliseconds that a load has where a resource has no `loadTimeoutMs`, 1 to 3600000. Default: 2000. */
+  sourceTimeoutMs?: number | undefined
+  /** As `CacheOptions.push`. Default: true. */
+  push?: boolean | undefined
+  /** The least level that is logged. `debug` has a line for each read. Default: `info`. */
+  logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined
+  /** Receives each log line instead of the console. What it throws is ignored. Default: the console. */
+  onLog?:
+    ((line: { level: 'debug' | 'info' | 'warn' | 'error'; message: string }) => void) | undefined
+  /**
+   * What `handleSupabaseWebhook()` verifies requests with: at least 32 characters. Without one it refuses them all. Read when the first
+   * comes. Environment: `SUPABASE_WEBHOOK_SECRET`.
+   */
+  webhookSecret?: string | undefined
+}
+
+/**
+ * A cache of many values, of as many kinds as it has resources, each with the guarantee of the prompt: a second after an invalidation no
+ * instance serves the old one. It has keys, memory and a stream of its own, does not keep the process alive, and is closed
+ * when it is collected. More: docs/RESOURCES.md.
+ */
+export declare class SharedCache {
+  /** Connects to nothing; the first read does. Throws `CONFIG_INVALID` if an option is wrong. */
+  constructor(options?: SharedCacheOptions)
+  /**
+   * A kind of value, once for each name. Asks nobody.
+   *
+   * Throws `CONFIG_INVALID` if an option is wrong, or the cache has a resource of this name.
+   */
+  resource<V>(options: ResourceOptions<V>): Resource<V>
+  /**
+   * Drops what is named, everywhere, by one command: entries, all entries with a tag, all of a resource. Also of resources
+   * that this cache does not have. A read that begins more than `maxStalenessMs` after it resolved is not given what was dropped, on any
+   * instance. Options and receipt are those of `invalidateSystemPrompt()`.
+   *
+   * Throws `ARGUMENT_INVALID` if a target or an option is wrong, or none is given; lists may be empty. Rejects with
+   * `STORE_UNAVAILABLE` if Redis did not take it (it is then tried again in the background), and with `CLOSED` after `close()`.
+   */
+  invalidate(
+    targets: InvalidationTargets,
+    options?: InvalidateOptions,
+  ): Promise<InvalidationReceipt>
+  /**
+   * Invalidates what a changed row of Supabase concerns, for the route that a database webhook calls: verifies the request, asks the
+   * `tables` of each resource for the ids, and drops them by one command. Send its `status` and `body` on. It never rejects
+   * for anything in the request, and repeats nothing of it.
+   */
+  handleSupabaseWebhook(request: WebhookRequest): Promise<WebhookReply>
+  /** Counts and state, without asking anybody. */
+  stats(): SharedCacheStats
+  /** The same for Prometheus, by resource: text format 0.0.4. Asks nobody. */
+  metrics(): string
+  /**
+   * Later calls reject with `CLOSED`; those that are under way end as they would have. May be called again. Resolves when Redis does not
+   * list the instance any more, or did not answer within `redisTimeoutMs`.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * The name of an entry in its resource: a well-formed string of 1 to 512 bytes in UTF-8, or a safe integer, which is the same as its
+ * decimal string. Any characters may be in it, so it may come from a user: none can name the key of another entry.
+ */
+export type ResourceId = string | number
+
+/** What a loader is given beside the id. */
+export interface LoadContext {
+  /** Aborted when the time of the load is over, with a `TimeoutError` as its reason. What the loader gives then is not read. */
+  readonly signal: AbortSignal
+}
+
+/** What is the same for a resource with a loader and one that is read from Supabase. */
+export interface ResourceOptionsBase<V> {
+  /** What it is called in keys, metrics and invalidations, the same in all instances: 1 to 64 of the characters `a-z 0-9 _ . -`. */
+  name: string
+  /** Seconds until a stored value expires, 1 to 31536000: how long a change without an invalidation may stay unseen. Default: 300. */
+  ttlSeconds?: number | undefined
+  /** Milliseconds that a load has, 1 to 3600000. Default: `sourceTimeoutMs` of the cache. */
+  loadTimeoutMs?: number | undefined
+  /**
+   * Served when neither Redis nor the loader answers and no last known value is there; never stored. A function is called with the id,
+   * and gives the value, not a promise of one; `undefined` is none, and the read rejects then. Default: none.
+   */
+  fallback?: V | null | ((id: string) => V | null | undefined) | undefined
+  /**
+   * Groups that an entry belongs to, for all entries or for each id: `cache.invalidate({ tags })` drops whatever has one of them. A
+   * tag is a well-formed string of 1 to 256 characters. A function that throws, or gives something else, makes a read fail with
+   * `ARGUMENT_INVALID`. Each tag of an entry is a key that its reads look at. Default: none.
+   */
+  tags?: readonly string[] | ((id: string) => readonly string[]) | undefined
+  /**
+   * For webhooks: by `table` (of the schema `public`) or `schema.table`, which ids a changed row concerns, or `true` for the whole
+   * resource. Called for the row as it is and for the row as it was. Default: none; that of `supabaseResource()` is automatic.
+   */
+  tables?: Readonly<Record<string, true | RowIds | undefined>> | undefined
+}
+
+/** Which entries a changed row concerns; null and undefined: none. */
+export type RowIds = (
+  row: Record<string, any>,
+  change: SupabaseChange,
+) => ResourceId | readonly ResourceId[] | null | undefined
+
+/** A resource whose values a function of yours loads. */
+export interface LoaderResourceOptions<V> extends ResourceOptionsBase<V> {
+  /**
+   * Gives the value of an id: a string, bytes, or anything that JSON has text for. `null` and `undefined`: there is none. What it throws or
+   * rejects with, a value that JSON has no text for, and one that is late are failures: the last known value is served, the
+   * fallback, or the read rejects with `LOAD_FAILED`. The id is always a string.
+   */
+  load: (
+    id: string,
+    context: LoadContext,
+  ) => V | null | undefined | PromiseLike<V | null | undefined>
+  supabase?: undefined
+}
+
+/** A resource that is read from Supabase, without a function of yours: what `supabaseResource()` gives. */
+export interface SupabaseBackedResourceOptions<V> extends ResourceOptionsBase<V> {
+  supabase: SupabaseQuery
+  load?: undefined
+}
+
+/** What `cache.resource()` takes: a loader, or what `supabaseResource()` gives. */
+export type ResourceOptions<V = unknown> =
+  LoaderResourceOptions<V> | SupabaseBackedResourceOptions<V>
+
+/**
+ * What comes back of a value that was loaded: a string as it was; bytes as a `Buffer`, a fresh copy each time; anything else as
+ * `JSON.parse(JSON.stringify(value))` has it, deeply frozen, because hits share it.
+ */
+export type Cached<V> = 0 extends 1 & V
+  ? V
+  : V extends Uint8Array | ArrayBuffer
+    ? Buffer
+    : CachedJson<V>
+
+/** `Cached`, of what JSON says. */
+export type CachedJson<V> = 0 extends 1 & V
+  ? V
+  : V extends string | number | boolean | null | undefined
+    ? V
+    : V extends { toJSON(...words: any[]): infer J }
+      ? CachedJson<J>
+      : V extends object
+        ? { readonly [K in keyof V]: CachedJson<V[K]> }
+        : V
+
+/** One kind of value, under many ids. Frozen; its functions need no `this`. */
+export interface Resource<V> {
+  readonly name: string
+  /**
+   * The value of an id; null if there is none. From memory while its lease runs, else from Redis, the loader, the last known value (unless
+   * an invalidation has superseded it), the fallback, in this order. Ends within `redisTimeoutMs` + `loadTimeoutMs`. Calls for one
+   * id at a time share a load. That there is none is held for a lease, and never stored.
+   *
+   * Throws `ARGUMENT_INVALID` if the id is none. Rejects with `LOAD_FAILED` if nobody has a value, with `ARGUMENT_INVALID` if `tags` gives
+   * none, and with `CLOSED` after `close()`.
+   */
+  readonly get: (id: ResourceId) => Promise<Cached<V> | null>
+  /** As `get`, with where the value came from. */
+  readonly getEntry: (id: ResourceId) => Promise<ResourceEntry<V>>
+  /** As `get` of each id at once, in their order; rejects if one does. Throws `ARGUMENT_INVALID` if it is no array of ids. */
+  readonly getMany: (ids: readonly ResourceId[]) => Promise<Array<Cached<V> | null>>
+  /** Drops one entry or several, everywhere, by one command: `cache.invalidate({ entries: { [name]: ids } })`. */
+  readonly invalidate: (
+    ids: ResourceId | readonly ResourceId[],
+    options?: InvalidateOptions,
+  ) => Promise<InvalidationReceipt>
+  /** Drops all entries, everywhere, by one command: `cache.invalidate({ resources: [name] })`. */
+  readonly invalidateAll: (options?: InvalidateOptions) => Promise<InvalidationReceipt>
+}
+
+/** A value with everything that is known about it. Frozen. */
+export interface ResourceEntry<V> {
+  /** As `get` gives it. */
+  readonly value: Cached<V> | null
+  /** As `SystemPromptConfig.tier`. */
+  readonly tier: 'memory' | 'redis' | 'source' | 'stale' | 'fallback'
+  /** Where it was loaded from first. */
+  readonly source: string
+  /** When it was loaded from there, in milliseconds since 1970. */
+  readonly fetchedAt: number
+  /** What the store's generations of it were when it was last known to be true; compare it with `===` only. Null where there were none. */
+  readonly generation: string | null
+}
+
+/** What an invalidation is of. At least one is to be given; a list may be empty. */
+export interface InvalidationTargets {
+  /** Every entry of any resource that has one of these tags. */
+  readonly tags?: readonly string[] | undefined
+  /** Entries, by the name of their resource. */
+  readonly entries?: Readonly<Record<string, readonly ResourceId[] | undefined>> | undefined
+  /** All entries of these resources. */
+  readonly resources?: readonly string[] | undefined
+}
+
+/** A row as PostgREST gives it, where nothing more is known of it. */
+export type SupabaseRow = Record<string, unknown>
+
+/** What is read: `GET /rest/v1/<table>?select=<select>&<match>=eq.<id>`, with the rest where it is given. */
+export interface SupabaseQuery {
+  /** A table or view. */
+  table: string
+  /** Default: the first schema that the project exposes, mostly `public`. */
+  schema?: string | undefined
+  /** Columns and embedded tables, as PostgREST has them. Default: `*`. */
+  select?: string | undefined
+  /** The column that holds the id. */
+  match: string
+  /** Further columns, and the value that each must have. */
+  where?: Readonly<Record<string, string | number | boolean | undefined>> | undefined
+  /** As PostgREST has it: `rank.desc,id`. Default: none. */
+  order?: string | undefined
+  /** Rows at most, 1 to 1000000. Default: what the project allows. */
+  limit?: number | undefined
+  /** Whether the value is the first row, or null where there is none, in place of the array of all. Default: false. */
+  single?: boolean | undefined
+}
+
+/** The options of `supabaseResource()`: the query and, but for `load`, what any resource has. */
+export interface SupabaseResourceOptions<V = unknown>
+  extends ResourceOptionsBase<V>, SupabaseQuery {}
+
+/**
+ * The options for a resource that the addon reads from Supabase by itself, off the event loop. A webhook for its table
+ * invalidates the entries that the row's `match` column names, before the change and after it.
+ *
+ * Throws `CONFIG_INVALID` if an option of the query is wrong; `cache.resource()` checks the others.
+ */
+export declare function supabaseResource<Row = SupabaseRow>(
+  options: SupabaseResourceOptions<Row> & { single: true },
+): ResourceOptions<Row>
+export declare function supabaseResource<Row = SupabaseRow>(
+  options: SupabaseResourceOptions<Row[]> & { single?: false | undefined },
+): ResourceOptions<Row[]>
+
+/** What a ready-made resource takes in place of its own. */
+export type ResourceOverrides<V> = Partial<SupabaseResourceOptions<V>>
+
+/**
+ * The documents of a hub: `rag-context`, the rows of `rag_documents` by `hub_id`, for 3600 seconds, with the tag `hub:<id>`.
+ *
+ * Throws `CONFIG_INVALID` if an option is wrong.
+ */
+export declare function ragContext<Row = SupabaseRow>(
+  overrides?: ResourceOverrides<Row[]> & { single?: false | undefined },
+): ResourceOptions<Row[]>
+export declare function ragContext<Row = SupabaseRow>(
+  overrides: ResourceOverrides<Row> & { single: true },
+): ResourceOptions<Row>
+
+/**
+ * One lens: `lens`, the row of `lenses` by `id`, for 600 seconds.
+ *
+ * Throws `CONFIG_INVALID` if an option is wrong.
+ */
+export declare function lensConfiguration<Row = SupabaseRow>(
+  overrides?: ResourceOverrides<Row> & { single?: true | undefined },
+): ResourceOptions<Row>
+export declare function lensConfiguration<Row = SupabaseRow>(
+  overrides: ResourceOverrides<Row[]> & { single: false },
+): ResourceOptions<Row[]>
+
+/**
+ * One feature flag: `feature-flag`, the row of `feature_flags` by `key`, for 300 seconds.
+ *
+ * Throws `CONFIG_INVALID` if an option is wrong.
+ */
+export declare function featureFlag<Row = SupabaseRow>(
+  overrides?: ResourceOverrides<Row> & { single?: true | undefined },
+): ResourceOptions<Row>
+export declare function featureFlag<Row = SupabaseRow>(
+  overrides: ResourceOverrides<Row[]> & { single: false },
+): ResourceOptions<Row[]>
+
+/**
+ * The nodes of a hub with the edges of each: `narrative-graph`, the rows of `narrative_nodes` by `hub_id` with their `narrative_edges`,
+ * for 300 seconds, with the tag `hub:<id>`. A changed edge concerns the hub of its own row, so edges need that column too.
+ *
+ * Throws `CONFIG_INVALID` if an option is wrong.
+ */
+export declare function narrativeGraph<Row = SupabaseRow>(
+  overrides?: ResourceOverrides<Row[]> & { single?: false | undefined },
+): ResourceOptions<Row[]>
+export declare function narrativeGraph<Row = SupabaseRow>(
+  overrides: ResourceOverrides<Row> & { single: true },
+): ResourceOptions<Row>
+
+/** What Supabase tells of a changed row: the body of a database webhook. */
+export interface SupabaseChange {
+  readonly type: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
+  readonly schema: string
+  readonly table: string
+  /** The row as it is; null for one that is gone. */
+  readonly record: Record<string, any> | null
+  /** The row as it was; null for a new one. */
+  readonly old_record: Record<string, any> | null
+}
+
+/**
+ * A Fetch `Request`, a request of Node or Express, or `{ headers, body }`. A body that was parsed already can be verified by the shared
+ * secret, and not by a signature: keep the bytes, as `express.raw()` does, or a `rawBody`.
+ */
+export interface WebhookRequest {
+  readonly headers:
+    | { get(name: string): string | null }
+    | Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly body?: unknown
+  readonly rawBody?: unknown
+}
+
+/** What a webhook is answered with: `response.status(reply.status).json(reply.body)`. */
+export interface WebhookReply {
+  /**
+   * 200: invalidated, or nothing to invalidate. 400: malformed. 401: not verified. 413: over 1 MiB. 500: there is no secret.
+   * 503: Redis did not take it; it is tried again in the background, and Supabase may call again.
+   */
+  readonly status: number
+  readonly body: {
+    /** How many were invalidated; with status 200. */
+    readonly invalidated?: {
+      readonly entries: number
+      readonly resources: number
+      readonly tags: number
+    }
+    /** That no resource reads the table. */
+    readonly ignored?: boolean
+    /** What was wrong, in words of this package. */
+    readonly error?: string
+  }
+}
+
+/** What is counted for each resource. */
+export type ResourceCounters = Pick<
+  CacheCounters,
+  | 'reads'
+  | 'memoryHits'
+  | 'joined'
+  | 'hits'
+  | 'loaded'
+  | 'misses'
+  | 'foreign'
+  | 'signaturesRefused'
+  | 'sourceReads'
+  | 'sourceFaults'
+  | 'stale'
+  | 'fallbacks'
+  | 'fills'
+  | 'fillsRefused'
+  | 'refreshes'
+>
+
+/** The values in memory. */
+export interface SharedNearStatus {
+  entries: number
+  /** What values and ids take. */
+  bytes: number
+  maxEntries: number
+  maxBytes: number
+  /** Entries that left because of a bound. */
+  evictions: number
+}
+
+/** What `stats()` of a `SharedCache` gives: counts of all resources together since it was made, and how it is now. */
+export interface SharedCacheStats extends CacheCounters {
+  /** The id of this instance, by which receipts and the fleet name it. */
+  instance: string
+  /** Whether `close()` was called. */
+  closed: boolean
+  /** The share of the reads that were served from memory, 0 to 1; null before the first one. */
+  hitRate: number | null
+  near: SharedNearStatus
+  push: PushStatus
+  /** As `RedisStatus.breaker`. */
+  breaker: 'closed' | 'open' | 'half-open' | null
+  /** As `RedisStatus.invalidationPending`. */
+  invalidationPending: boolean
+  /** What each tier failed with last, since the cache was made, in one word. */
+  lastErrors: LastErrors
+  /** By the name of each. */
+  resources: Record<string, ResourceCounters>
 }
