@@ -1,0 +1,164 @@
+// Webhooks: which entries a change concerns.
+import test from 'ava'
+import { BEARER, bodyOf, handlerFor } from './support/webhooks.mjs'
+
+const TAG = 'table:public.documents'
+
+/** What a change invalidates where resources have these maps of the table. */
+async function invalidated(t, tables, change) {
+  const resources = Object.entries(tables).map(([name, map]) => ({
+    name,
+    tables: { documents: map },
+  }))
+  const { handle, calls, warnings } = handlerFor(t, { resources: () => resources })
+  const { status, body } = await handle({ headers: BEARER, body: bodyOf(change) })
+  t.is(status, 200)
+  t.is(calls.length, 1, 'one call for one webhook')
+  return { ...calls[0], reply: body, warnings }
+}
+
+const CHANGES = [
+  ['an INSERT', { type: 'INSERT', old_record: null }, ['new']],
+  ['a DELETE', { type: 'DELETE', record: null }, ['old']],
+  ['an UPDATE that moves a row', {}, ['new', 'old']],
+  ['an UPDATE that does not', { old_record: { hub_id: 'new' } }, ['new']],
+  ['an UPDATE without the row before', { old_record: undefined }, ['new']],
+]
+for (const [situation, change, ids] of CHANGES) {
+  test(`${situation} concerns the ids of the rows that are there`, async (t) => {
+    const { reply, ...targets } = await invalidated(t, { rag: (row) => row.hub_id }, change)
+    t.deepEqual(targets, { entries: { rag: ids }, resources: [], tags: [TAG], warnings: [] })
+    t.deepEqual(reply, { invalidated: { entries: ids.length, resources: 0, tags: 1 } })
+  })
+}
+
+test('a TRUNCATE concerns the whole resource, and its map is not asked', async (t) => {
+  const change = { type: 'TRUNCATE', record: null, old_record: null }
+  const { reply, ...targets } = await invalidated(t, { rag: () => t.fail() }, change)
+  t.deepEqual(targets, { entries: {}, resources: ['rag'], tags: [TAG], warnings: [] })
+  t.deepEqual(reply, { invalidated: { entries: 0, resources: 1, tags: 1 } })
+})
+
+test('so does the change of a trigger for whole statements, which has no row', async (t) => {
+  const change = { record: null, old_record: null }
+  t.deepEqual((await invalidated(t, { rag: () => t.fail() }, change)).resources, ['rag'])
+})
+
+test('a map is given the row and the change', async (t) => {
+  const given = []
+  const change = { type: 'UPDATE', table: 'documents', schema: 'public' }
+  await invalidated(t, { rag: (...words) => void given.push(words) })
+  t.is(given.length, 2)
+  t.deepEqual(given[0][0], { id: 1, hub_id: 'new' })
+  t.deepEqual(given[1][0], { id: 1, hub_id: 'old' })
+  for (const [, told] of given) t.like(told, { ...change, old_record: { hub_id: 'old' } })
+})
+
+const IDS = [
+  ['a text', 'a', ['a']],
+  ['a number', 7, ['7']],
+  ['the least number', 0, ['0']],
+  ['a list', ['a', 7, 'a'], ['a', '7']],
+  ['a text of 512 bytes', 'ü'.repeat(256), ['ü'.repeat(256)]],
+  ['the name of something inherited', '__proto__', ['__proto__']],
+]
+for (const [situation, given, ids] of IDS) {
+  test(`a map may give ${situation}`, async (t) => {
+    const { entries, reply } = await invalidated(t, { rag: () => given })
+    t.deepEqual(entries.rag, ids)
+    t.false('widened' in reply)
+  })
+}
+
+for (const none of [null, undefined, []]) {
+  test(`a map that gives ${JSON.stringify(none)} concerns no entry`, async (t) => {
+    const { reply, ...targets } = await invalidated(t, { rag: () => none })
+    t.deepEqual(targets, { entries: {}, resources: [], tags: [TAG], warnings: [] })
+    t.deepEqual(reply, { invalidated: { entries: 0, resources: 0, tags: 1 } })
+  })
+}
+
+const throws = (error) => () => {
+  throw error
+}
+const rejects = () => Promise.reject(new Error('canary'))
+const WIDENED = [
+  ['throws', throws(new TypeError('canary')), /threw \(TypeError\)/],
+  ['throws nothing', throws(null), /threw \(undefined\)/],
+  ['throws for one of the rows', (row) => row.hub_id === 'old' && row.no.hub, /threw/],
+  ['gives an empty text', () => '', /no id: those have 1 to 512 bytes/],
+  ['gives a text of 513 bytes', () => `${'ü'.repeat(256)}x`, /no id/],
+  ['gives half a character', () => 'x\ud800', /no id/],
+  ['gives a fraction', () => 1.5, /no safe integer/],
+  ['gives a number that JSON has rounded', () => 2 ** 53, /no safe integer/],
+  ['gives NaN', () => NaN, /no safe integer/],
+  ['gives a truth value', () => true, /neither a text nor a number/],
+  ['gives an object', () => ({ id: 'a' }), /neither/],
+  ['gives a list with a hole', () => ['a', null], /neither/],
+  ['gives a list in a list', () => [['a']], /neither/],
+  ['is async', async () => 'a', /neither/],
+  ['is async and rejects', rejects, /neither/],
+  ['gives promises that reject', () => [rejects(), rejects()], /neither/],
+  ['is none', 'hub_id', /threw \(TypeError\)/],
+]
+for (const [situation, map, message] of WIDENED) {
+  test(`where a map ${situation}, its whole resource goes, and the reply says so`, async (t) => {
+    const maps = { rag: map, lens: (row) => row.id }
+    const { reply, warnings, ...targets } = await invalidated(t, maps)
+    t.deepEqual(targets, { entries: { lens: ['1'] }, resources: ['rag'], tags: [TAG] })
+    const counts = { entries: 1, resources: 1, tags: 1 }
+    t.deepEqual(reply, { invalidated: counts, widened: ['rag'] })
+    t.is(warnings.length, 1)
+    t.regex(warnings[0], /^webhook: all of rag is invalidated, as its map /)
+    t.regex(warnings[0], message)
+  })
+}
+
+test('a row without its large columns, and a map that gives nothing: the whole resource', async (t) => {
+  const maps = { rag: (row) => row.hub_id, lens: (row) => row.body?.lens }
+  const { entries, resources, reply, warnings } = await invalidated(t, maps, { partial: true })
+  t.deepEqual([entries, resources], [{ rag: ['new', 'old'] }, ['lens']])
+  t.deepEqual(reply.widened, ['lens'])
+  t.regex(warnings[0], /gave nothing for a row without its large columns/)
+})
+
+test('true in place of a map is the whole resource, as it was meant', async (t) => {
+  const { resources, reply } = await invalidated(t, { rag: true, lens: (row) => row.id })
+  t.deepEqual(resources, ['rag'])
+  t.deepEqual(reply, { invalidated: { entries: 1, resources: 1, tags: 1 } })
+})
+
+test('a table is named with its schema, or without if that is public', async (t) => {
+  const of = (name, ...tables) => ({
+    name,
+    tables: Object.fromEntries(tables.map((table) => [table, () => name])),
+  })
+  const resources = [
+    of('a', 'x'),
+    of('b', 'public.x'),
+    of('c', 'other.x'),
+    of('d', 'x', 'public.x'),
+  ]
+  const { handle, calls } = handlerFor(t, { resources: () => resources })
+  for (const [table, schema] of Object.entries({ x: 'public', y: 'public' }))
+    await handle({ headers: BEARER, body: bodyOf({ table, schema }) })
+  await handle({ headers: BEARER, body: bodyOf({ table: 'x', schema: 'other' }) })
+  t.deepEqual(
+    calls.map(({ entries, tags }) => [Object.keys(entries), ...tags]),
+    [
+      [['a', 'b', 'd'], 'table:public.x'],
+      [[], 'table:public.y'],
+      [['c'], 'table:other.x'],
+    ],
+  )
+})
+
+test('of a table that no resource names, only the tag is invalidated', async (t) => {
+  for (const table of ['hubs', 'constructor', '__proto__']) {
+    const { handle, calls } = handlerFor(t)
+    const reply = await handle({ headers: BEARER, body: bodyOf({ table }) })
+    const counts = { entries: 0, resources: 0, tags: 1 }
+    t.deepEqual(reply, { status: 200, body: { invalidated: counts, ignored: true } })
+    t.deepEqual(calls, [{ entries: {}, resources: [], tags: [`table:public.${table}`] }])
+  }
+})

@@ -1,0 +1,77 @@
+// What a change of the database concerns: the ids that the maps of resources give for its rows. Where a map gives no answer that can
+// be used, the whole resource: too much is loaded again, but no change is lost.
+
+/** Longest id, in bytes. */
+const LONGEST_ID = 512
+const ALL = Symbol('all entries')
+
+/**
+ * @param {object} change see `change.cjs`
+ * @param {Iterable<{ name: string, tables?: Record<string, true | Function> }>} resources
+ * @param {(message: string) => void} warn
+ * @returns {{ targets: { entries: Record<string, string[]>, resources: string[], tags: string[] }, mapped: boolean,
+ *   widened: string[] }} `mapped`: whether a resource names the table; `widened`: the resources that go as a whole because of what
+ *   their map did
+ */
+exports.targetsOf = (change, resources, warn) => {
+  const targets = { entries: {}, resources: [], tags: [`table:${change.schema}.${change.table}`] }
+  const widened = []
+  let mapped = false
+  for (const { name, tables } of resources) {
+    const maps = mapsOf(tables, change)
+    if (maps.length === 0) continue
+    mapped = true
+    const found = maps.map((map) => idsOf(map, change))
+    const problem = found.find(({ problem }) => problem)?.problem
+    if (problem) {
+      widened.push(name)
+      warn(`webhook: all of ${name} is invalidated, as its map ${problem}`)
+    }
+    const ids = new Set(found.flatMap(({ ids }) => ids))
+    if (problem || ids.has(ALL)) targets.resources.push(name)
+    else if (ids.size > 0) targets.entries[name] = [...ids]
+  }
+  return { targets, mapped, widened }
+}
+
+function mapsOf(tables, { schema, table }) {
+  const names = [`${schema}.${table}`, ...(schema === 'public' ? [table] : [])]
+  return names.filter((name) => Object.hasOwn(tables ?? {}, name)).map((name) => tables[name])
+}
+
+/** @returns {{ ids: (string | symbol)[], problem?: string }} */
+function idsOf(map, change) {
+  const rows = [change.record, change.old_record].filter(Boolean)
+  // After a TRUNCATE, or from a trigger for whole statements.
+  if (map === true || change.type === 'TRUNCATE' || rows.length === 0) return { ids: [ALL] }
+  try {
+    const given = rows.flatMap((row) => listOf(map(row, change), change))
+    return { ids: given.map(idOf) }
+  } catch (error) {
+    return { ids: [], problem: error instanceof NoId ? error.message : `threw (${error?.name})` }
+  }
+}
+
+class NoId extends Error {}
+
+function listOf(given, { partial }) {
+  // It may be in what is missing.
+  if (isNone(given) && partial) throw new NoId('gave nothing for a row without its large columns')
+  const list = isNone(given) ? [] : [given].flat()
+  // A promise is no id; where it rejects, nobody is there to hear.
+  for (const one of list) one?.then?.(undefined, () => {})
+  return list
+}
+
+const isNone = (given) => given === null || given === undefined
+
+function idOf(id) {
+  if (Number.isSafeInteger(id)) return String(id)
+  // JSON.parse has rounded a larger number already.
+  if (typeof id === 'number') throw new NoId('gave a number that is no safe integer')
+  if (typeof id !== 'string') throw new NoId('gave what is neither a text nor a number')
+  const bytes = Buffer.byteLength(id)
+  if (bytes === 0 || bytes > LONGEST_ID || !id.isWellFormed())
+    throw new NoId(`gave a text that is no id: those have 1 to ${LONGEST_ID} bytes`)
+  return id
+}
