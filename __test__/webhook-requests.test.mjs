@@ -32,9 +32,10 @@ function expressWith(handle, ...parsers) {
   return app
 }
 
-/** A server without a framework. */
+/** A server without a framework, which does not reply at once. */
 const bare = (handle) => async (request, response) => {
   const { status, body } = await handle(request)
+  await new Promise(setImmediate)
   response.writeHead(status, JSON_TYPE).end(JSON.stringify(body))
 }
 
@@ -98,6 +99,12 @@ test('a body that was read before is missed', async (t) => {
   const read = request(BEARER)
   await read.text()
   t.deepEqual(await handle(read), { status: 400, body: missed })
+  const locked = request(BEARER)
+  const reader = locked.body.getReader()
+  t.deepEqual(await handle(locked), { status: 400, body: missed })
+  await reader.read()
+  reader.releaseLock()
+  t.deepEqual(await handle(locked), { status: 400, body: missed })
   const post = await served(t, async (incoming, response) => {
     for await (const _ of incoming);
     return bare(handle)(incoming, response)
@@ -151,6 +158,15 @@ test('who sends too much is told while he is still sending', async (t) => {
   let text = ''
   for await (const chunk of answer) text += chunk
   t.deepEqual([answer.statusCode, JSON.parse(text)], TOO_LARGE)
+})
+
+test('who announces too much is told before he has sent it', async (t) => {
+  const { handle } = handlerFor(t)
+  const headers = { ...BEARER, 'content-length': MIB + 1 }
+  const outgoing = await opened(t, bare(handle), headers)
+  outgoing.flushHeaders()
+  const [answer] = await once(outgoing, 'response')
+  t.is(answer.statusCode, 413)
 })
 
 test('who shows no secret is told before he has sent a body', async (t) => {

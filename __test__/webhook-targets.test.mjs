@@ -33,7 +33,7 @@ for (const [situation, change, ids] of CHANGES) {
 }
 
 test('a TRUNCATE concerns the whole resource, and its map is not asked', async (t) => {
-  const change = { type: 'TRUNCATE', record: null, old_record: null }
+  const change = { type: 'TRUNCATE' }
   const { reply, ...targets } = await invalidated(t, { rag: () => t.fail() }, change)
   t.deepEqual(targets, { entries: {}, resources: ['rag'], tags: [TAG], warnings: [] })
   t.deepEqual(reply, { invalidated: { entries: 0, resources: 1, tags: 1 } })

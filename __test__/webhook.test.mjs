@@ -128,6 +128,8 @@ test('a good signature outside the window is refused, and its sender told of his
   const late = { status: 401, body: { error: 'the timestamp is more than 300 s off' } }
   for (const seconds of [-302, 302])
     t.deepEqual(await handle({ headers: signed(BODY, { at: now() + seconds }), body: BODY }), late)
+  const never = signed(BODY, { at: NaN })
+  t.deepEqual(await handle({ headers: never, body: BODY }), late, 'a time that is none')
   const forged = signed(BODY, { at: now() - 302, secret: other })
   t.deepEqual(await handle({ headers: forged, body: BODY }), NOT_VERIFIED)
   t.deepEqual(calls, [])

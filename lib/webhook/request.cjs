@@ -35,13 +35,11 @@ exports.bodyOf = async (request, header) => {
 
 const isStream = (body) => typeof body.getReader === 'function'
 
-/** What is still to be read, chunk by chunk; undefined if nothing is. Left as it is, not destroyed: the reply is still to be sent. */
+/** What is still to be read, chunk by chunk; undefined if nothing is. */
 function unreadStream(request) {
   const { body } = request
-  if (body && isStream(body) && !request.bodyUsed && !body.locked)
-    return body.values({ preventCancel: true })
-  if (request.readableDidRead === false) return request.iterator({ destroyOnReturn: false })
-  return undefined
+  if (body && isStream(body) && !request.bodyUsed && !body.locked) return body
+  return request.readableDidRead === false ? request : undefined
 }
 
 async function bytesOf(stream, announced) {
@@ -52,6 +50,7 @@ async function bytesOf(stream, announced) {
     for await (const chunk of stream) {
       chunks.push(Buffer.from(chunk))
       length += chunk.length
+      // Node lets a reply go out on a request that is left like this.
       if (length > LARGEST_BYTES) break
     }
   } catch {
