@@ -13,8 +13,8 @@ const file = (name) => readFile(new URL(name, import.meta.url), 'utf8')
  *
  * PGlite is one session. The client of the socket and `sql` take turns, transaction by transaction.
  *
- * @returns {Promise<{ url: string, sql(text: string, params?: unknown[]): Promise<object[]>, stop(): Promise<void> }>}
- *   `url` is for PostgREST (which must keep to one connection), `sql` resolves to the rows
+ * @returns {Promise<{ url: string, session: SharedSession, sql(text: string, params?: unknown[]): Promise<object[]>,
+ *   stop(): Promise<void> }>} `url` is for PostgREST (which must keep to one connection), `sql` resolves to the rows
  */
 export async function startPostgres() {
   const [schema, seed, database] = await Promise.all([
@@ -34,10 +34,15 @@ export async function startPostgres() {
   await server.start()
   const [host, port] = server.getServerConn().split(':')
   const sql = (text, params = []) =>
-    session.alone(async () => (await database.query(text, params)).rows)
+    session.alone(async (database) => (await database.query(text, params)).rows)
   const stop = async () => {
     await server.stop()
     await database.close()
   }
-  return { url: `postgresql://postgres@${host}:${port}/postgres?sslmode=disable`, sql, stop }
+  return {
+    url: `postgresql://postgres@${host}:${port}/postgres?sslmode=disable`,
+    session,
+    sql,
+    stop,
+  }
 }

@@ -12,17 +12,26 @@ export class SharedSession {
   #endTurn = null
   #lastMessage = 0
 
+  /** Called after each turn of the socket's client. PGlite hands its notifications to that client alone. */
+  onClientTurn = () => {}
+
   /** @param {import('@electric-sql/pglite').PGlite} database */
   constructor(database) {
     this.#database = database
     this.waitReady = database.waitReady
   }
 
-  /** Runs work that has the session to itself. */
+  /**
+   * Runs work that has the session to itself.
+   *
+   * @template T
+   * @param {(database: import('@electric-sql/pglite').PGlite) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
   async alone(work) {
     const end = await this.#turn()
     try {
-      return await work()
+      return await work(this.#database)
     } finally {
       end()
     }
@@ -57,8 +66,10 @@ export class SharedSession {
 
   #endTurnUnlessInTransaction() {
     if (this.#database.isInTransaction()) return
-    this.#endTurn?.()
+    if (!this.#endTurn) return
+    this.#endTurn()
     this.#endTurn = null
+    this.onClientTurn()
   }
 
   async #turn() {
