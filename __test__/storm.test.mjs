@@ -8,7 +8,7 @@ import { Journal, packed, recordsIn, unpacked } from '../dev/storm/journal.mjs'
 import { pictureOf } from '../dev/storm/picture.mjs'
 import { propagationOf } from '../dev/storm/propagation.mjs'
 import { readmePart } from '../dev/storm/readme.mjs'
-import { problemsOf } from '../dev/storm/report.mjs'
+import { problemsOf, rowsOf } from '../dev/storm/report.mjs'
 import { scheduleOf } from '../dev/storm/schedule.mjs'
 import { stalenessOf } from '../dev/storm/staleness.mjs'
 import { runStorms } from '../dev/storm/storm.mjs'
@@ -32,7 +32,7 @@ function history(instances, { pauses = [], pending = [], ...rest } = {}) {
         reads.flatMap(([beganMs, endedMs, version, tier = 'memory']) => [
           beganMs,
           endedMs,
-          packed({ version, tier, reader: 0 }),
+          packed({ version, tier }),
         ]),
       ),
       pauses,
@@ -135,6 +135,24 @@ test('stand-ins are old only where the source had nothing to give', (t) => {
   )
 })
 
+test('a stand-in is none where the process stood still in the middle of the read', (t) => {
+  const pauses = [{ fromMs: 5300, toMs: 7300 }]
+  const across = [5250, 7400, 1, 'stale']
+  t.deepEqual(violations(history([[across]], { pauses })), {})
+  t.deepEqual(violations(history([[[7300.5, 7400, 1, 'stale']]], { pauses })), { standIn: 1 })
+})
+
+test('monotonic: an instance that evicts may have forgotten what it delivered', (t) => {
+  const made = history([
+    [
+      [1010, 1020, 2],
+      [1021, 1030, 1],
+    ],
+  ])
+  made.instances[0].evicts = true
+  t.deepEqual(violations(made), {})
+})
+
 test('hung: a read that took too long or never ended is caught, a freeze aside', (t) => {
   const long = [[1200, 4100, 2]]
   t.deepEqual(violations(history([long])), { hung: 1 })
@@ -197,13 +215,13 @@ test('a journal gives back every record', (t) => {
   t.teardown(() => rmSync(directory, { recursive: true }))
   const path = join(directory, 'reads')
   const journal = new Journal(path)
-  const what = packed({ version: 123_456, tier: 'stale', reader: 5 })
+  const what = packed({ version: 123_456, tier: 'stale', entry: 5 })
   for (let read = 0; read < 20_001; read += 1) journal.append(read, read + 0.5, what)
   journal.close()
   const records = recordsIn(path)
   t.is(records.length, 3 * 20_001)
   t.deepEqual([...records.subarray(-3)], [20_000, 20_000.5, what])
-  t.deepEqual(unpacked(what), { version: 123_456, tier: 'stale', reader: 5 })
+  t.deepEqual(unpacked(what), { version: 123_456, tier: 'stale', entry: 5 })
 })
 
 test('one integer decides a schedule, and a longer one begins with it', (t) => {
@@ -220,7 +238,7 @@ test('one integer decides a schedule, and a longer one begins with it', (t) => {
   t.deepEqual(scheduleOf({ ...options, seconds: 30, faults: false }).phases, [])
 })
 
-test('a short storm with faults over three instances breaks no promise', async (t) => {
+test.serial('a short storm with faults over three instances breaks no promise', async (t) => {
   t.timeout(100_000)
   const stormed = await runStorms({
     columns: ['push'],
@@ -239,4 +257,26 @@ test('a short storm with faults over three instances breaks no promise', async (
   for (const { label } of run.phases) t.true(picture.includes(label))
   const machine = { date: '2026-01-01', node: '', platform: '', cores: 2, cpu: '', instances: 3 }
   t.regex(readmePart({ ...machine, seconds: 15, seed: 3, ...stormed }), /\| faults: reads +\|/)
+})
+
+test.serial('a short storm over resources breaks no promise', async (t) => {
+  t.timeout(110_000)
+  const stormed = await runStorms({
+    columns: ['resources'],
+    faults: [true],
+    seconds: 15,
+    reads: 0,
+    instances: 3,
+    seed: 3,
+  })
+  const [{ entries, found }] = stormed.runs
+  const examples = [...found.examples, ...entries.found.examples]
+  t.deepEqual(problemsOf(stormed), [], JSON.stringify(examples, null, 2))
+  t.true(entries.found.reads > 1000, `${entries.found.reads} reads`)
+  t.true(entries.invalidations > entries.propagation.rejected)
+  t.true(Object.keys(entries.kinds).length >= 3, JSON.stringify(entries.kinds))
+  t.true(entries.found.receipts > 0)
+  for (const tier of ['memory', 'source']) t.true(entries.found.tiers[tier] > 0, tier)
+  const row = rowsOf(stormed).find(([label]) => label === 'resources, faults: reads')
+  t.is(row[1], entries.found.reads.toLocaleString('en-US'))
 })

@@ -6,8 +6,10 @@
 //   proven     the same, with the receipts of all instances, and no time to lose
 //   told       the same, with the promises given on this very instance, and no time to lose
 //   monotonic  among all reads that had ended before this one began, none gave a newer version: records are in order of
-//              their endings, so these are a prefix, found by halving, and its maximum is at hand
-//   stand-in   `stale` and `fallback` may stand in only where the source had no prompt to give meanwhile
+//              their endings, so these are a prefix, found by halving, and its maximum is at hand; not of an instance that
+//              evicts, which cannot know what it delivered
+//   stand-in   `stale` and `fallback` may stand in only where the source had no prompt to give meanwhile, or the process stood
+//              still in the middle of the read
 //   hung       the read took longer than all timeouts together, a freeze of its process aside
 // Reads that say themselves that something stood in for the prompt are in no other property.
 
@@ -47,7 +49,7 @@ export function checkHistory(history) {
 }
 
 function checkInstance({ history, instance, index, everywhere, proven, here, found }) {
-  const { records, pauses, pending } = instance
+  const { records, pauses, pending, evicts = false } = instance
   const { boundMs, hungMs } = history.limits
   const count = records.length / FIELDS
   const noPrompt = spansWithoutPrompt(history)
@@ -77,7 +79,8 @@ function checkInstance({ history, instance, index, everywhere, proven, here, fou
     else if (STAND_INS.includes(tier)) {
       // A read may share a load that began up to `boundMs` before it.
       const span = { fromMs: beganMs - boundMs, toMs: endedMs }
-      if (!noPrompt(span)) violate('standIn', read)
+      const stoodStill = pauses.some((pause) => overlaps({ fromMs: beganMs, toMs: endedMs }, pause))
+      if (!noPrompt(span) && !stoodStill) violate('standIn', read)
     } else {
       const staleMs = beganMs - everywhere[version]
       if (staleMs > 0) found.stale += 1
@@ -85,7 +88,8 @@ function checkInstance({ history, instance, index, everywhere, proven, here, fou
       if (staleMs > boundMs) violate('bound', read)
       if (beganMs > proven[version]) violate('proven', read)
       if (beganMs > here[version]) violate('told', read)
-      if (newest[endedBefore(records, position, beganMs)] > version) violate('monotonic', read)
+      if (!evicts && newest[endedBefore(records, position, beganMs)] > version)
+        violate('monotonic', read)
       newest[position + 1] = Math.max(newest[position], version)
     }
     pauses.forEach(({ toMs }, pause) => {
@@ -125,7 +129,9 @@ function pausedMs({ beganMs, endedMs }, pauses) {
 function spansWithoutPrompt({ sourceOutages, edits }) {
   const spans = [
     ...sourceOutages,
-    ...edits.map(({ fromMs, committedMs }) => ({ fromMs, toMs: committedMs })),
+    ...edits
+      .filter(({ fromMs }) => fromMs !== undefined)
+      .map(({ fromMs, committedMs }) => ({ fromMs, toMs: committedMs })),
   ]
   return (span) => spans.some((other) => overlaps(span, other))
 }

@@ -4,10 +4,12 @@
  * @typedef {object} History
  * @property {number} first the version that was active at the beginning
  * @property {number} last
- * @property {Array<{ version: number, fromMs: number, committedMs: number }>} edits in the database's order
+ * @property {Array<{ version: number, fromMs?: number, committedMs: number }>} edits in the database's order; between `fromMs` and
+ *   `committedMs` it holds nothing
  * @property {Invalidation[]} invalidations
- * @property {Array<{ records: Float64Array, pending: number[], pauses: Span[] }>} instances `records` as `journal.mjs`
- *   writes them, in the order of their endings; `pending`: when reads began that never ended
+ * @property {Array<{ records: Float64Array, pending: number[], pauses: Span[], evicts?: boolean }>} instances `records` as
+ *   `journal.mjs` writes them, in the order of their endings; `pending`: when reads began that never ended; `evicts`: it may
+ *   forget what it has delivered
  * @property {Span[]} outages of store, push, source or an instance
  * @property {Span[]} sourceOutages
  * @property {{ boundMs: number, hungMs: number }} limits

@@ -8,22 +8,26 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 /** Numbers of a record. */
 export const FIELDS = 3
 const RECORDS_PER_WRITE = 8192
-const READERS = 64
+/** The most entries that a journal tells apart. */
+const ENTRIES = 4096
 const TIERS = ['memory', 'redis', 'source', 'stale', 'fallback', 'unknown', 'failed']
 
-/** The third number of a record. `version` is 0 where the answer was no edit's prompt. */
-export function packed({ version, tier, reader }) {
+/**
+ * The third number of a record. `version` is 0 where the answer was no edit's; `entry` is the number of the entry that was read, 0
+ * for the prompt.
+ */
+export function packed({ version, tier, entry = 0 }) {
   const index = TIERS.indexOf(tier)
-  return (version * READERS + reader) * TIERS.length + (index < 0 ? TIERS.indexOf('failed') : index)
+  return (version * ENTRIES + entry) * TIERS.length + (index < 0 ? TIERS.indexOf('failed') : index)
 }
 
-/** @returns {{ version: number, tier: string, reader: number }} */
+/** @returns {{ version: number, tier: string, entry: number }} */
 export function unpacked(number) {
   const rest = Math.floor(number / TIERS.length)
   return {
-    version: Math.floor(rest / READERS),
+    version: Math.floor(rest / ENTRIES),
     tier: TIERS[number % TIERS.length],
-    reader: rest % READERS,
+    entry: rest % ENTRIES,
   }
 }
 
@@ -68,4 +72,18 @@ export function recordsIn(path) {
   if (byteOffset % 8 !== 0)
     return new Float64Array(buffer.slice(byteOffset, byteOffset + byteLength))
   return new Float64Array(buffer, byteOffset, byteLength / 8)
+}
+
+/** The records of each of so many entries by themselves, in the same order. @returns {Float64Array[]} */
+export function recordsOfEntry(records, count) {
+  const sizes = new Uint32Array(count)
+  for (let at = 0; at < records.length; at += FIELDS) sizes[unpacked(records[at + 2]).entry] += 1
+  const split = Array.from(sizes, (size) => new Float64Array(size * FIELDS))
+  const used = new Uint32Array(count)
+  for (let at = 0; at < records.length; at += FIELDS) {
+    const { entry } = unpacked(records[at + 2])
+    split[entry].set(records.subarray(at, at + FIELDS), used[entry])
+    used[entry] += FIELDS
+  }
+  return split
 }

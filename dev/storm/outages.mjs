@@ -40,10 +40,10 @@ export const OUTAGES = {
 /**
  * The switch of one stack's outages.
  *
- * @param {{ upstash: object, supabase: object }} stack
- * @param {object} sourceFault what the source has without an outage: its latency
+ * @param {{ upstash: object, sources: object[] }} stack
+ * @param {object} sourceFault what the sources have without an outage: their latency
  */
-export function outageSwitch({ upstash, supabase }, sourceFault) {
+export function outageSwitch({ upstash, sources }, sourceFault) {
   let undo = []
   const set = (faults, fault) => {
     const sockets = new Set()
@@ -59,14 +59,14 @@ export function outageSwitch({ upstash, supabase }, sourceFault) {
   }
   const end = () => {
     upstash.faults.clear()
-    supabase.faults.set(sourceFault)
+    for (const { faults } of sources) faults.set(sourceFault)
     for (const step of undo) step()
     undo = []
   }
   const begin = ({ store, source, push }) => {
     end()
     if (store) undo.push(set(upstash.faults, store))
-    if (source) undo.push(set(supabase.faults, source))
+    if (source) undo.push(...sources.map(({ faults }) => set(faults, source)))
     if (push === 'silent') {
       upstash.faults.silenceStreams()
       undo.push(() => upstash.faults.silenceStreams(false))

@@ -19,6 +19,12 @@ const STAND_INS = ['stale', 'fallback', 'unknown', 'failed']
  * @typedef {{ p50: number | null, p99: number | null, max: number | null }} Quantiles
  */
 export function propagationOf(history) {
+  const { calm, faults, rejected } = timesOf(history)
+  return { calm: summed(calm), faults: summed(faults), rejected }
+}
+
+/** The same, not summed up: `{ lastOldMs, firstNewMs }` of each. */
+export function timesOf(history) {
   const ends = history.instances.map(({ records }) => endsOf(records, history.last))
   const times = { calm: [], faults: [] }
   let rejected = 0
@@ -40,7 +46,7 @@ export function propagationOf(history) {
       firstNewMs: Math.max(0, firstNew - resolvedMs),
     })
   }
-  return { calm: summed(times.calm), faults: summed(times.faults), rejected }
+  return { ...times, rejected }
 }
 
 /** By version: when the last read began that gave it or an older one, when the first ended that gave it or a newer one. */
@@ -61,7 +67,8 @@ function endsOf(records, last) {
   return { lastBegan, firstEnded }
 }
 
-function summed(times) {
+/** @returns {Times} */
+export function summed(times) {
   const quantiles = (name) => {
     const sorted = times.map((time) => time[name]).toSorted((one, other) => one - other)
     const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]

@@ -7,11 +7,15 @@ import { COLUMNS } from './columns.mjs'
 export function problemsOf({ runs }) {
   return runs
     .filter(({ program }) => program === 'ours')
-    .flatMap(({ column, faults, found }) =>
-      brokenPromises(found).map(
-        (words) => `${COLUMNS[column].title}, ${faults ? 'with' : 'without'} faults: ${words}`,
-      ),
-    )
+    .flatMap(({ column, faults, found, entries }) => {
+      const where = `${COLUMNS[column].title}, ${faults ? 'with' : 'without'} faults`
+      return [
+        ...brokenPromises(found).map((words) => `${where}: ${words}`),
+        ...(entries ? brokenPromises(entries.found) : []).map(
+          (words) => `${where}, resources: ${words}`,
+        ),
+      ]
+    })
 }
 
 /**
@@ -20,10 +24,10 @@ export function problemsOf({ runs }) {
  */
 export function rowsOf({ runs }) {
   const names = Object.keys(COLUMNS).filter((name) => runs.some(({ column }) => column === name))
-  const part = (faults, words, rows) => {
-    const those = names.map((name) =>
-      runs.find((run) => run.column === name && run.faults === faults),
-    )
+  const part = (faults, words, rows, partOf = (run) => run) => {
+    const those = names
+      .map((name) => runs.find((run) => run.column === name && run.faults === faults))
+      .map((run) => run && partOf(run))
     if (!those.some(Boolean)) return []
     return rows.map(([label, cell]) => [
       `${words}: ${label}`,
@@ -35,16 +39,31 @@ export function rowsOf({ runs }) {
     ...part(false, 'nothing breaks', [...READS, ...TIMES('calm', ''), ...COSTS]),
     ...part(true, 'faults', [
       ...READS,
-      [
-        'first reads after a freeze that were that old',
-        ({ found: { wakes } }) => `${wakes.filter(({ stale }) => stale).length} of ${wakes.length}`,
-      ],
-      ['reads labelled as stand-ins', ({ found: { tiers } }) => standIns(tiers)],
+      ...FAULTS,
       ...TIMES('calm', ' in calm phases'),
       ...TIMES('faults', ' while something is broken'),
     ]),
+    ...part(
+      false,
+      'resources, nothing breaks',
+      [...READS, ...LAST_OLD('calm', ''), ...ENTRY_COSTS],
+      ofEntries,
+    ),
+    ...part(
+      true,
+      'resources, faults',
+      [
+        ...READS,
+        ...FAULTS,
+        ...LAST_OLD('calm', ' in calm phases'),
+        ...LAST_OLD('faults', ' while something is broken'),
+      ],
+      ofEntries,
+    ),
   ]
 }
+
+const ofEntries = ({ entries }) => entries
 
 const standIns = ({ stale = 0, fallback = 0 }) => grouped(stale + fallback)
 
@@ -68,11 +87,23 @@ const READS = [
   ['reads that hung (more than 2.75 s)', ({ found }) => grouped(found.hung)],
 ]
 
-const TIMES = (phase, when) => [
+const FAULTS = [
+  [
+    'first reads after a freeze that were that old',
+    ({ found: { wakes } }) => `${wakes.filter(({ stale }) => stale).length} of ${wakes.length}`,
+  ],
+  ['reads labelled as stand-ins', ({ found: { tiers } }) => standIns(tiers)],
+]
+
+const LAST_OLD = (phase, when) => [
   [
     `last old read after an invalidation${when}, P50 / P99 / max`,
     ({ propagation: { [phase]: times } }) => quantiles(times.edits, times.lastOldMs),
   ],
+]
+
+const TIMES = (phase, when) => [
+  ...LAST_OLD(phase, when),
   [
     `first new answer of the slowest instance${when}, P50 / P99 / max`,
     ({ propagation: { [phase]: times } }) => quantiles(times.edits, times.firstNewMs),
@@ -88,6 +119,10 @@ const COSTS = [
     'source reads per invalidation',
     ({ sourceReadsPerInvalidation }) => sourceReadsPerInvalidation.toFixed(1),
   ],
+]
+
+const ENTRY_COSTS = [
+  ['source reads per changed entry', ({ sourceReadsPerEdit }) => sourceReadsPerEdit.toFixed(1)],
 ]
 
 function quantiles(edits, { p50, p99, max }) {

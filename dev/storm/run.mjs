@@ -9,13 +9,14 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { startProcess } from '../process.mjs'
 import { startAdmins } from './admins.mjs'
 import { nowMs } from './clock.mjs'
+import { openEntryStorm } from './entries/storm.mjs'
 import { freeze } from './freezer.mjs'
 import { recordsIn } from './journal.mjs'
 import { OUTAGES } from './outages.mjs'
 import { scheduleOf } from './schedule.mjs'
 
 const INSTANCE = new URL('instance.mjs', import.meta.url)
-/** Of each instance. */
+/** Of each instance; where it holds resources, all but one of them read those. */
 export const READERS = 4
 /** Redis, source, and what a loaded machine may add. */
 export const LIMITS = { boundMs: 1000, hungMs: 500 + 2000 + 250 }
@@ -28,6 +29,7 @@ const LONGEST = 5
  * @param {object} options
  * @param {object} options.stack the stack's process
  * @param {Record<string, string>} options.environment
+ * @param {string} options.truthUrl the source of entries
  * @param {import('./columns.mjs').Column} options.column
  * @param {number} options.seconds
  * @param {number} options.reads it goes on until there are so many, up to five times its seconds
@@ -35,7 +37,9 @@ const LONGEST = 5
  * @param {number} options.seed
  * @param {boolean} options.faults
  * @returns {Promise<{ history: import('./history.mjs').History, beganMs: number, seconds: number, phases: object[],
- *   storeCommands: number, sourceReads: number }>}
+ *   storeCommands: number, sourceReads: number, entries: EntryStorm | null }>}
+ *
+ * @typedef {object} EntryStorm where there are entries: `left` and `rest` as `judgeEntries` takes them
  */
 export async function runStorm(options) {
   const directory = mkdtempSync(join(tmpdir(), 'grove-storm-'))
@@ -51,10 +55,10 @@ export async function runStorm(options) {
   }
 }
 
-async function storm({ stack, environment, column, ...options }, directory, instances) {
+async function storm({ stack, environment, truthUrl, column, ...options }, directory, instances) {
   const { seconds, reads, seed, faults } = options
   const baseline = await stack.ask('edit')
-  const pathOf = (index) => join(directory, `${index}.reads`)
+  const pathOf = (index, what = 'reads') => join(directory, `${index}.${what}`)
   const readsOf = []
   const keyPrefix = `storm:${randomUUID()}`
   for (let index = 0; index < options.instances; index += 1) {
@@ -62,13 +66,34 @@ async function storm({ stack, environment, column, ...options }, directory, inst
     instances.push(startProcess(INSTANCE, { name: `instance ${index + 1}`, onTold }))
   }
   const { program, push } = column
-  const settings = { program, push, environment, keyPrefix, readers: READERS }
+  const entries = column.entries
+    ? await openEntryStorm({
+        stack,
+        instances,
+        count: options.instances,
+        truthUrl,
+        seed,
+        keyPrefix: `${keyPrefix}:resources`,
+        readers: READERS - 1,
+        pathOf: (index) => pathOf(index, 'entries'),
+      })
+    : null
+  const settings = { program, push, environment, keyPrefix, readers: entries ? 1 : READERS }
   await Promise.all(
-    instances.map((instance, index) => instance.ask('start', { ...settings, path: pathOf(index) })),
+    instances.map((instance, index) => {
+      const shared = entries?.sharedOf(index)
+      return instance.ask('start', { ...settings, path: pathOf(index), shared })
+    }),
   )
 
   const { phases, bursts } = scheduleOf({ ...options, seed, seconds: seconds * LONGEST, faults })
-  const admins = startAdmins({ stack, instances })
+  const admins = startAdmins({
+    edit: () => stack.ask('edit'),
+    invalidate: async (instance, { version }) => ({
+      version,
+      ...(await instances[instance].ask('invalidate')),
+    }),
+  })
   const before = await stack.ask('counters')
   const beganMs = nowMs()
   const enough = (atMs) => atMs >= seconds * 1000 && readsOf.reduce((a, b) => a + b, 0) >= reads
@@ -81,6 +106,7 @@ async function storm({ stack, environment, column, ...options }, directory, inst
       await at(atMs)
       if (enough(atMs)) return
       admins.burst(who)
+      entries?.burst(who)
     }
   })()
   const breaking = (async () => {
@@ -100,18 +126,29 @@ async function storm({ stack, environment, column, ...options }, directory, inst
   })()
   await Promise.all([editing, breaking])
   await admins.done()
+  await entries?.done()
   const endedMs = nowMs()
   const after = await stack.ask('counters')
   await wait(CALM_END_MS)
   const stopped = await Promise.all(instances.map((instance) => instance.ask('stop')))
 
   const edits = [baseline, ...admins.edits]
+  const rest = {
+    outages,
+    sourceOutages: outages.filter(({ outage }) => OUTAGES[outage].source),
+    limits: LIMITS,
+  }
   return {
     beganMs,
     seconds: (endedMs - beganMs) / 1000,
     phases: outages.map((span) => ({ ...span, label: OUTAGES[span.outage].label })),
     storeCommands: after.storeCommands - before.storeCommands,
     sourceReads: after.sourceReads - before.sourceReads,
+    entries: entries && {
+      left: entries.left(stopped, pauses),
+      rest,
+      sourceReads: after.entryReads - before.entryReads,
+    },
     history: {
       first: baseline.version,
       last: edits.at(-1).version,
@@ -122,9 +159,7 @@ async function storm({ stack, environment, column, ...options }, directory, inst
         pending,
         pauses: pauses[index],
       })),
-      outages,
-      sourceOutages: outages.filter(({ outage }) => OUTAGES[outage].source),
-      limits: LIMITS,
+      ...rest,
     },
   }
 }

@@ -5,11 +5,13 @@ import { serveParent } from '../process.mjs'
 import { activatePrompt } from '../prompt-edits.mjs'
 import { startStack } from '../stack.mjs'
 import { nowMs } from './clock.mjs'
+import { startTruth } from './entries/truth.mjs'
 import { OUTAGES, outageSwitch } from './outages.mjs'
 import { payloadOf } from './prompt.mjs'
 import { randomOf } from './random.mjs'
 
 let stack
+let truth
 let outages
 let edits = 0
 let editing = Promise.resolve()
@@ -26,22 +28,27 @@ async function edit() {
 serveParent({
   async start({ seed, sourceMs: { least, most } }) {
     stack = await startStack()
+    truth = await startTruth()
     const random = randomOf(seed)
     // Drawn for each request, and shared out between its two ways: a row may be old before its answer is here, as it
     // may over a network.
     let leftMs = 0
-    outages = outageSwitch(stack, {
-      kind: 'delay',
-      get ms() {
-        const wholeMs = least + random() * (most - least)
-        leftMs = wholeMs * random()
-        return wholeMs - leftMs
+    const { upstash, supabase } = stack
+    outages = outageSwitch(
+      { upstash, sources: [supabase, truth] },
+      {
+        kind: 'delay',
+        get ms() {
+          const wholeMs = least + random() * (most - least)
+          leftMs = wholeMs * random()
+          return wholeMs - leftMs
+        },
+        get afterMs() {
+          return leftMs
+        },
       },
-      get afterMs() {
-        return leftMs
-      },
-    })
-    return { environment: stack.environment, store: stack.store.kind }
+    )
+    return { environment: stack.environment, truthUrl: truth.url, store: stack.store.kind }
   },
 
   edit() {
@@ -49,6 +56,9 @@ serveParent({
     editing = done.catch(() => {})
     return done
   },
+
+  /** Edits of entries, by their numbers. */
+  editEntries: (numbers) => truth.edit(numbers),
 
   beginOutage(name) {
     const fromMs = nowMs()
@@ -62,6 +72,10 @@ serveParent({
   },
 
   counters() {
-    return { storeCommands: stack.upstash.commands, sourceReads: stack.supabase.requests }
+    return {
+      storeCommands: stack.upstash.commands,
+      sourceReads: stack.supabase.requests,
+      entryReads: truth.requests,
+    }
   },
 })

@@ -3,6 +3,7 @@
 import { startProcess } from '../process.mjs'
 import { checkHistory } from './checker.mjs'
 import { COLUMNS } from './columns.mjs'
+import { judgeEntries } from './entries/history.mjs'
 import { propagationOf } from './propagation.mjs'
 import { LIMITS, READERS, runStorm } from './run.mjs'
 import { stalenessOf } from './staleness.mjs'
@@ -22,13 +23,14 @@ export const SOURCE_MS = { least: 20, most: 80 }
  * @returns {Promise<{ store: string, sourceMs: object, readers: number, boundMs: number, hungMs: number, runs: Run[] }>}
  *   `readers` of each instance
  *
- * @typedef {object} Run `found` as `checkHistory` gives it, `propagation` as `propagationOf`, `staleness` as `stalenessOf`
+ * @typedef {object} Run `found` as `checkHistory` gives it, `propagation` as `propagationOf`, `staleness` as `stalenessOf`,
+ *   `entries` as `judgeEntries`, where there were any
  */
 export async function runStorms({ columns, faults, onProgress = () => {}, ...options }) {
   const { seed, seconds, instances, reads } = options
   const stack = startProcess(STACK, { name: 'the stack' })
   try {
-    const { environment, store } = await stack.ask('start', { seed, sourceMs: SOURCE_MS })
+    const { environment, truthUrl, store } = await stack.ask('start', { seed, sourceMs: SOURCE_MS })
     const runs = []
     for (const withFaults of faults) {
       for (const name of columns) {
@@ -40,6 +42,7 @@ export async function runStorms({ columns, faults, onProgress = () => {}, ...opt
           ...options,
           stack,
           environment,
+          truthUrl,
           column,
           faults: withFaults,
           reads: column.program === 'ours' ? reads : 0,
@@ -62,6 +65,11 @@ function judged(storm, { name, column, withFaults, seconds, instances }) {
     endedMs: since(endedMs),
     ...rest,
   })
+  const timed = (found) => ({
+    ...found,
+    examples: found.examples.map(fromStart),
+    wakes: found.wakes.map(fromStart),
+  })
   const invalidations = history.invalidations.length
   return {
     column: name,
@@ -69,14 +77,11 @@ function judged(storm, { name, column, withFaults, seconds, instances }) {
     faults: withFaults,
     seconds: storm.seconds,
     invalidations,
-    found: {
-      ...found,
-      examples: found.examples.map(fromStart),
-      wakes: found.wakes.map(fromStart),
-    },
+    found: timed(found),
     propagation: propagationOf(history),
     storeCommandsPerSecond: storm.storeCommands / storm.seconds / instances,
     sourceReadsPerInvalidation: storm.sourceReads / invalidations,
+    ...(storm.entries && { entries: entriesOf(storm.entries, timed) }),
     phases: storm.phases.map(({ label, fromMs, toMs }) => ({
       label,
       fromMs: since(fromMs),
@@ -84,4 +89,10 @@ function judged(storm, { name, column, withFaults, seconds, instances }) {
     })),
     staleness: stalenessOf(history, { fromMs: beganMs, seconds }),
   }
+}
+
+function entriesOf({ left, rest, sourceReads }, timed) {
+  const { found, ...judged } = judgeEntries(left, rest)
+  const edited = left.edits.slice(1).reduce((sum, { numbers }) => sum + numbers.length, 0)
+  return { ...judged, found: timed(found), edited, sourceReadsPerEdit: sourceReads / edited }
 }
