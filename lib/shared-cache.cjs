@@ -1,7 +1,7 @@
 // The class for many values. What it needs is read when the first is made: most programs that import the package have none.
 
 /**
- * @param {{ NativeSharedCache: new (options: object) => object }} addon
+ * @param {{ __sharedCache: (options: object) => object }} addon
  * @returns {new (options?: object) => object} the class `SharedCache`
  */
 exports.sharedCache = (addon) =>
@@ -15,7 +15,7 @@ exports.sharedCache = (addon) =>
     constructor(options) {
       const { cacheOptions } = require('./cache-options.cjs')
       const { native, secret } = cacheOptions(options)
-      this.#native = new addon.NativeSharedCache(native)
+      this.#native = addon.__sharedCache(native)
       this.#secret = secret
     }
 

@@ -43,7 +43,7 @@ class FakeSharedCache {
   }
 }
 
-export const SharedCache = sharedCache({ NativeSharedCache: FakeSharedCache })
+export const SharedCache = sharedCache({ __sharedCache: (options) => new FakeSharedCache(options) })
 
 /** @returns {{ cache: SharedCache, addon: FakeSharedCache }} a cache, and what is below it */
 export function fakeCache(options) {

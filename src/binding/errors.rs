@@ -1,6 +1,6 @@
 //! Core errors as JavaScript errors: `instanceof Error`, with `code`, `retryable` and `cause`.
 
-use crate::core::error::Error;
+use crate::core::error::{Error, Fault};
 use futures_util::FutureExt;
 use napi::bindgen_prelude::{JsObjectValue, JsValue, Object, PromiseRaw, ToNapiValue};
 use napi::{Env, Status, Unknown};
@@ -21,8 +21,13 @@ fn build<'env>(env: &'env Env, error: &Error) -> napi::Result<Unknown<'env>> {
     object.set_named_property("code", error.code.as_str())?;
     object.set_named_property("retryable", error.retryable())?;
     if let Some(fault) = &error.fault {
-        let mut cause = plain(env, &fault.to_string())?;
-        cause.set_named_property("code", fault.class())?;
+        let (message, code) = match fault {
+            // The words of the user's own function go back to who called it.
+            Fault::LoadFailed { word, message } => (message.clone(), word.as_str()),
+            fault => (fault.to_string(), fault.class()),
+        };
+        let mut cause = plain(env, &message)?;
+        cause.set_named_property("code", code)?;
         object.set_named_property("cause", cause)?;
     }
     Ok(object.to_unknown())

@@ -61,8 +61,8 @@ export interface SharedCacheOptions {
   /** What the keys in the store begin with: 1 to 200 of the characters `A-Z a-z 0-9 : _ . -`. Default: `grove`. */
   keyPrefix?: string | undefined
   /**
-   * Entries in memory, of all resources together, 1 to 10000000; beyond, the one that was read longest ago leaves it. What
-   * left is read from Redis again. Default: 10000.
+   * Entries in memory, of all resources together, 1 to 10000000; beyond, one that is hardly read leaves it, and is read from Redis again.
+   * Default: 100000.
    */
   maxEntries?: number | undefined
   /** Bytes in memory that values and their ids take, as `maxEntries` bounds their number. Default: 67108864 (64 MiB). */

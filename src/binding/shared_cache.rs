@@ -277,13 +277,13 @@ impl Definition {
         id: &str,
         answer: &Answer,
     ) -> napi::Result<Unknown<'env>> {
-        match &self.fallback {
-            Some(fallback) => fallback.borrow_back(env)?.call(id.to_owned()),
-            None => Err(to_js(
-                env,
-                Error::load_failed(&self.name, answer.fault.clone()),
-            )),
-        }
+        let failed = || Error::load_failed(&self.name, answer.fault.clone());
+        let Some(fallback) = &self.fallback else {
+            return Err(to_js(env, failed()));
+        };
+        // One that throws is none.
+        let stand_in = fallback.borrow_back(env)?.call(id.to_owned());
+        stand_in.map_err(|_| to_js(env, failed()))
     }
 }
 
