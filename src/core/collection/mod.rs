@@ -4,10 +4,11 @@
 //! fenced by all of its own. An invalidation opens those of its marks, and the collection's, which counts all of them: by that one the
 //! instances know whether they were told of everything, and receipts whether an instance has acknowledged.
 
+mod gather;
 pub mod ids;
 pub mod invalidation;
 pub mod lines;
-mod looks;
+
 mod slot;
 mod sweep;
 pub mod values;
@@ -16,7 +17,6 @@ use crate::core::cache::{Asking, Cache, Line as Parts};
 use crate::core::clock::Clock;
 use crate::core::collection::ids::{entry_mark, resource_mark, tag_mark};
 use crate::core::collection::lines::{Line, Lines};
-use crate::core::collection::looks::Looks;
 use crate::core::collection::slot::{Rack, Slot};
 use crate::core::collection::sweep::Sweeps;
 use crate::core::collection::values::{Entries, Loader, OneOf};
@@ -36,9 +36,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-/// How many entries share a command that asks whether they are still there, and how many one that asks for their values.
-const MARKS_PER_COMMAND: usize = 1000;
-const VALUES_PER_COMMAND: usize = 50;
 /// For how long the store keeps a generation that nothing depends on, at least.
 const KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
 
@@ -123,13 +120,8 @@ impl Collection {
             let engine = Engine::new(common, store, journal, this.clone());
             let rack = shelves.zip(engine.store.as_ref()).map(|(shelves, store)| {
                 let shelves: Arc<dyn Shelves> = Arc::new(store.around(shelves));
-                Arc::new(Rack {
-                    instance: Keys::under(&prefix).instance(engine.id()),
-                    prefix: prefix.clone(),
-                    marks: Looks::new(shelves.clone(), MARKS_PER_COMMAND),
-                    values: Looks::new(shelves.clone(), VALUES_PER_COMMAND),
-                    shelves,
-                })
+                let instance = Keys::under(&prefix).instance(engine.id());
+                Arc::new(Rack::new(prefix.clone(), instance, shelves))
             });
             Collection {
                 engine,

@@ -1,12 +1,12 @@
 //! The keys of one entry, as its cache sees them: one generation, which is those of all its marks put together.
 
+use crate::core::collection::gather::{Claim, Gather, Look, Mint, Write};
 use crate::core::collection::ids::generation_key;
-use crate::core::collection::looks::Looks;
 use crate::core::error::Fault;
 use crate::core::http::Deadline;
 use crate::core::near::Held;
 use crate::core::protocol::{Generation, Marks, Record, Snapshot};
-use crate::core::store::shelves::{EntryKeys, Shelves};
+use crate::core::store::shelves::{EntryKeys, Filling, Shelves};
 use crate::core::store::{Fill, Shelf};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -21,9 +21,28 @@ pub struct Rack {
     /// The key by which the store says whether this instance is listed.
     pub instance: String,
     pub shelves: Arc<dyn Shelves>,
-    /// Looks for what tells whether a value is still there, and for values.
-    pub marks: Arc<Looks>,
-    pub values: Arc<Looks>,
+    /// Looks for what tells whether a value is still there: a few bytes.
+    marks: Arc<Gather<Look<1000>>>,
+    /// Looks for values.
+    values: Arc<Gather<Look<100>>>,
+    mints: Arc<Gather<Mint>>,
+    claims: Arc<Gather<Claim>>,
+    fills: Arc<Gather<Write>>,
+}
+
+impl Rack {
+    pub fn new(prefix: Arc<str>, instance: String, shelves: Arc<dyn Shelves>) -> Self {
+        Rack {
+            prefix,
+            instance,
+            marks: Gather::new(Look(shelves.clone())),
+            values: Gather::new(Look(shelves.clone())),
+            mints: Gather::new(Mint(shelves.clone())),
+            claims: Gather::new(Claim(shelves.clone())),
+            fills: Gather::new(Write(shelves.clone())),
+            shelves,
+        }
+    }
 }
 
 pub struct Slot {
@@ -78,7 +97,7 @@ impl Shelf for Slot {
         let entry = self.keys();
         let mut keys = vec![entry.value, entry.config, self.rack.instance.clone()];
         keys.extend(self.generation_keys());
-        let mut found = self.rack.values.values(deadline, keys).await?;
+        let mut found = self.rack.values.ask(deadline, keys).await?;
         let generations = found.split_off(3);
         Ok(Snapshot {
             listed: found[2].is_some(),
@@ -91,7 +110,7 @@ impl Shelf for Slot {
     async fn marks(&self, deadline: Deadline, _: &str, held: &Held) -> Result<Marks, Fault> {
         let mut keys = self.marks_keys();
         keys.push(self.rack.instance.clone());
-        let mut found = self.rack.marks.values(deadline, keys).await?;
+        let mut found = self.rack.marks.ask(deadline, keys).await?;
         let listed = found.pop().flatten().is_some();
         Ok(Self::marks_of(&found, held, listed))
     }
@@ -102,15 +121,15 @@ impl Shelf for Slot {
     }
 
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
-        let keys: Vec<String> = self.generation_keys().collect();
-        let minted = self.rack.shelves.mint_all(deadline, &keys, now_ms).await?;
+        let keys = self.generation_keys().collect();
+        let minted = self.rack.mints.ask(deadline, (keys, now_ms)).await?;
         let parts: Vec<&str> = minted.iter().map(Generation::as_str).collect();
         Ok(Generation::new(parts.join(BETWEEN)))
     }
 
     async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
         let loader = self.keys().loader;
-        self.rack.shelves.claim_at(deadline, &loader, term).await
+        self.rack.claims.ask(deadline, (loader, term)).await
     }
 
     async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
@@ -126,12 +145,13 @@ impl Shelf for Slot {
         ttl_seconds: u32,
     ) -> Result<Fill, Fault> {
         let parts = fence.as_str().split(BETWEEN).map(Generation::new);
-        let fences: Vec<_> = self.generation_keys().zip(parts).collect();
-        let keys = self.keys();
-        let filling =
-            self.rack
-                .shelves
-                .fill_at(deadline, &keys, &fences, record, ttl_seconds, self.kept);
-        filling.await
+        let filling = Filling {
+            keys: self.keys(),
+            fences: self.generation_keys().zip(parts).collect(),
+            record: record.clone(),
+            ttl_seconds,
+            kept: self.kept,
+        };
+        self.rack.fills.ask(deadline, filling).await
     }
 }

@@ -1,10 +1,10 @@
 //! Sweeps: one command asks whether all entries that were read lately are still there, and renews their leases together. A
 //! thousand hot entries cost no more than one.
 
+use crate::core::collection::Collection;
 use crate::core::collection::ids::generation_key;
 use crate::core::collection::lines::Line;
 use crate::core::collection::slot::Slot;
-use crate::core::collection::{Collection, MARKS_PER_COMMAND};
 use crate::core::http::Deadline;
 use crate::core::near::{Departure, Held};
 use crate::core::store::shelves::EntryKeys;
@@ -17,6 +17,8 @@ use std::sync::atomic::{
 };
 use std::time::Duration;
 
+/// How many entries share a command.
+const MARKS_PER_COMMAND: usize = 1000;
 /// An entry that was read within this, or ten leases, is taken along.
 const LATELY: Duration = Duration::from_secs(10);
 

@@ -9,7 +9,7 @@ use crate::core::http::Deadline;
 use crate::core::journal::Journal;
 use crate::core::near::Held;
 use crate::core::protocol::{Announcement, Generation, Marks, Record, Snapshot};
-use crate::core::store::shelves::{EntryKeys, Fence, Opened, Shelves};
+use crate::core::store::shelves::{Filling, Opened, Shelves};
 use crate::core::store::sync::Access::{self, Read, Write};
 use crate::core::store::{Fill, KeyValue, Probe, Register, SharedStore, Shelf, Store};
 use async_trait::async_trait;
@@ -336,19 +336,24 @@ impl Shelves for GuardedShelves {
         self.watch.admit(Write, release).await
     }
 
-    async fn fill_at(
+    async fn claim_all(
         &self,
         deadline: Deadline,
-        keys: &EntryKeys,
-        fences: &[Fence],
-        record: &Record,
-        ttl_seconds: u32,
-        kept: Duration,
-    ) -> Result<Fill, Fault> {
-        let fill = self
-            .shelves
-            .fill_at(deadline, keys, fences, record, ttl_seconds, kept);
+        loaders: &[String],
+        term: Duration,
+    ) -> Result<Vec<bool>, Fault> {
+        let claims = self.shelves.claim_all(deadline, loaders, term);
+        self.watch.admit(Write, claims).await
+    }
+
+    async fn fill_at(&self, deadline: Deadline, filling: &Filling) -> Result<Fill, Fault> {
+        let fill = self.shelves.fill_at(deadline, filling);
         self.watch.admit(Write, fill).await
+    }
+
+    async fn fill_all(&self, deadline: Deadline, fillings: &[Filling]) -> Result<Vec<Fill>, Fault> {
+        let fills = self.shelves.fill_all(deadline, fillings);
+        self.watch.admit(Write, fills).await
     }
 
     async fn open(

@@ -8,7 +8,7 @@ use crate::core::http::Deadline;
 use crate::core::protocol::{
     Announcement, Generation, Keys, Marks, Record, Snapshot, next_generation,
 };
-use crate::core::store::shelves::{EntryKeys, Fence, MINTED_FOR, Opened, Shelves};
+use crate::core::store::shelves::{Fence, Filling, MINTED_FOR, Opened, Shelves};
 use crate::core::store::{Fill, KeyValue, Probe, Register, Store};
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashMap};
@@ -313,31 +313,25 @@ impl Shelves for Memory {
         Ok(())
     }
 
-    async fn fill_at(
-        &self,
-        _: Deadline,
-        keys: &EntryKeys,
-        fences: &[Fence],
-        record: &Record,
-        ttl_seconds: u32,
-        kept: Duration,
-    ) -> Result<Fill, Fault> {
+    async fn fill_at(&self, _: Deadline, filling: &Filling) -> Result<Fill, Fault> {
         let mut values = self.lock();
         let holds = |(key, generation): &Fence| {
             values.get(key).map(|value| value.text.as_str()) == Some(generation.as_str())
         };
-        if !fences.iter().all(holds) {
+        if !filling.fences.iter().all(holds) {
             return Ok(Fill::Refused);
         }
+        let (keys, record) = (&filling.keys, &filling.record);
+        let ttl = seconds(filling.ttl_seconds);
         for (key, text) in [
             (&keys.value, &*record.content),
             (&keys.version, &record.version),
             (&keys.config, &record.config),
         ] {
-            values.insert(key.clone(), self.value(text, seconds(ttl_seconds)));
+            values.insert(key.clone(), self.value(text, ttl));
         }
-        for (key, generation) in fences {
-            values.insert(key.clone(), self.value(generation.as_str(), kept));
+        for (key, generation) in &filling.fences {
+            values.insert(key.clone(), self.value(generation.as_str(), filling.kept));
         }
         Ok(Fill::Stored)
     }

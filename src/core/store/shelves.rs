@@ -31,6 +31,17 @@ impl EntryKeys {
 /// A generation by its key.
 pub type Fence = (String, Generation);
 
+/// A value on its way into the store.
+#[derive(Clone, Debug)]
+pub struct Filling {
+    pub keys: EntryKeys,
+    pub fences: Vec<Fence>,
+    pub record: Record,
+    pub ttl_seconds: u32,
+    /// For how long the generations are kept from now.
+    pub kept: Duration,
+}
+
 /// What an invalidation opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -69,19 +80,34 @@ pub trait Shelves: Send + Sync {
         term: Duration,
     ) -> Result<bool, Fault>;
 
+    /// The same of several.
+    async fn claim_all(
+        &self,
+        deadline: Deadline,
+        loaders: &[String],
+        term: Duration,
+    ) -> Result<Vec<bool>, Fault> {
+        let mut claimed = Vec::new();
+        for loader in loaders {
+            claimed.push(self.claim_at(deadline, loader, term).await?);
+        }
+        Ok(claimed)
+    }
+
     /// Gives up a claim.
     async fn release_at(&self, deadline: Deadline, loader: &str) -> Result<(), Fault>;
 
-    /// Stores `record` for `ttl_seconds` if all generations are still, exactly, these; keeps those for `kept` from now.
-    async fn fill_at(
-        &self,
-        deadline: Deadline,
-        keys: &EntryKeys,
-        fences: &[Fence],
-        record: &Record,
-        ttl_seconds: u32,
-        kept: Duration,
-    ) -> Result<Fill, Fault>;
+    /// Stores a value if all generations that it depends on are still, exactly, those of its fences.
+    async fn fill_at(&self, deadline: Deadline, filling: &Filling) -> Result<Fill, Fault>;
+
+    /// The same of several, each by itself.
+    async fn fill_all(&self, deadline: Deadline, fillings: &[Filling]) -> Result<Vec<Fill>, Fault> {
+        let mut filled = Vec::new();
+        for filling in fillings {
+            filled.push(self.fill_at(deadline, filling).await?);
+        }
+        Ok(filled)
+    }
 
     /// Opens a new generation, not before `now_ms`, of the collection and at each of these keys, and drops what is under `drops`. The
     /// generations at `keys` are kept for `kept`.

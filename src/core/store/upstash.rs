@@ -9,7 +9,7 @@ use crate::core::fleet::{List, Roll, Standing};
 use crate::core::http::{Deadline, Http, Reply};
 use crate::core::protocol::{Announcement, Generation, Keys, Marks, Record, Snapshot};
 use crate::core::stats::Counter;
-use crate::core::store::shelves::{EntryKeys, Fence, MINTED_FOR, Opened, Shelves};
+use crate::core::store::shelves::{Filling, MINTED_FOR, Opened, Shelves};
 use crate::core::store::sync::{Access, Sync};
 use crate::core::store::{Fill, KeyValue, Probe, Register, Store};
 use async_trait::async_trait;
@@ -23,7 +23,8 @@ const SYNC_TOKEN: &str = "upstash-sync-token";
 const FILL: &str = include_str!("fill.lua");
 const INVALIDATE: &str = include_str!("invalidate.lua");
 const MINT_ALL: &str = include_str!("mint_all.lua");
-const FILL_AT: &str = include_str!("fill_at.lua");
+const CLAIM_ALL: &str = include_str!("claim_all.lua");
+const FILL_ALL: &str = include_str!("fill_all.lua");
 const OPEN: &str = include_str!("open.lua");
 const ENLIST: &str = include_str!("enlist.lua");
 const MEMBERS: &str = include_str!("members.lua");
@@ -461,39 +462,59 @@ impl Shelves for Upstash {
             .map(drop)
     }
 
-    async fn fill_at(
+    async fn claim_all(
         &self,
         deadline: Deadline,
-        keys: &EntryKeys,
-        fences: &[Fence],
-        record: &Record,
-        ttl_seconds: u32,
-        kept: Duration,
-    ) -> Result<Fill, Fault> {
-        let mut command = vec![json!("EVAL"), json!(FILL_AT), json!(3 + fences.len())];
-        command.extend([&keys.value, &keys.version, &keys.config].map(|key| json!(key)));
-        command.extend(fences.iter().map(|(key, _)| json!(key)));
-        command.extend([&*record.content, &record.version, &record.config].map(|text| json!(text)));
-        command.extend([json!(ttl_seconds), json!(kept.as_secs())]);
-        command.extend(
-            fences
-                .iter()
-                .map(|(_, generation)| json!(generation.as_str())),
-        );
-        let filled = self
+        loaders: &[String],
+        term: Duration,
+    ) -> Result<Vec<bool>, Fault> {
+        let mut command = vec![json!("EVAL"), json!(CLAIM_ALL), json!(loaders.len())];
+        command.extend(loaders.iter().map(|loader| json!(loader)));
+        command.push(json!(term.as_millis() as u64));
+        let answer = self
             .command(deadline, Access::Write, json!(command))
             .await?;
-        match filled.as_u64() {
-            Some(1) => {
-                self.commands.add(4 + fences.len() as u64);
-                Ok(Fill::Stored)
-            }
-            Some(0) => {
-                self.commands.add(1);
-                Ok(Fill::Refused)
-            }
-            _ => Err(Fault::Malformed { expected: "0 or 1" }),
+        self.commands.add(loaders.len() as u64);
+        flags(answer.as_array().map_or(&[], Vec::as_slice), loaders.len())
+    }
+
+    async fn fill_at(&self, deadline: Deadline, filling: &Filling) -> Result<Fill, Fault> {
+        let filled = self
+            .fill_all(deadline, std::slice::from_ref(filling))
+            .await?;
+        Ok(filled[0])
+    }
+
+    async fn fill_all(&self, deadline: Deadline, fillings: &[Filling]) -> Result<Vec<Fill>, Fault> {
+        let (mut keys, mut arguments) = (Vec::new(), Vec::new());
+        for filling in fillings {
+            let own = &filling.keys;
+            keys.extend([&own.value, &own.version, &own.config].map(|key| json!(key)));
+            keys.extend(filling.fences.iter().map(|(key, _)| json!(key)));
+            let record = &filling.record;
+            arguments.push(json!(filling.fences.len()));
+            arguments
+                .extend([&*record.content, &record.version, &record.config].map(|it| json!(it)));
+            arguments.extend([json!(filling.ttl_seconds), json!(filling.kept.as_secs())]);
+            let generations = filling.fences.iter();
+            arguments.extend(generations.map(|(_, generation)| json!(generation.as_str())));
         }
+        let mut command = vec![json!("EVAL"), json!(FILL_ALL), json!(keys.len())];
+        command.append(&mut keys);
+        command.append(&mut arguments);
+        let answer = self
+            .command(deadline, Access::Write, json!(command))
+            .await?;
+        let malformed = Fault::Malformed {
+            expected: "a 0 or 1 for each, and a count",
+        };
+        let (count, stored) = match answer.as_array().and_then(|answer| answer.split_last()) {
+            Some((count, stored)) => (count, flags(stored, fillings.len())?),
+            None => return Err(malformed),
+        };
+        self.commands.add(count.as_u64().unwrap_or_default());
+        let fill = |stored| if stored { Fill::Stored } else { Fill::Refused };
+        Ok(stored.into_iter().map(fill).collect())
     }
 
     async fn open(
@@ -613,6 +634,21 @@ fn rejection(error: &str) -> Fault {
     Fault::Rejected {
         code: if known { code } else { "an error" }.to_owned(),
     }
+}
+
+/// So many ones and zeros.
+fn flags(answer: &[Value], count: usize) -> Result<Vec<bool>, Fault> {
+    let flag = |value: &Value| match value.as_u64() {
+        Some(1) => Some(true),
+        Some(0) => Some(false),
+        _ => None,
+    };
+    let flags: Option<Vec<_>> = answer.iter().map(flag).collect();
+    flags
+        .filter(|flags| flags.len() == count)
+        .ok_or(Fault::Malformed {
+            expected: "a 0 or 1 for each",
+        })
 }
 
 /// The generation that a script gave back.
