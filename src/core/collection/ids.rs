@@ -55,6 +55,12 @@ pub fn is_entry_mark(mark: &str) -> bool {
     mark.contains(':') && !mark.starts_with("tag:")
 }
 
+/// The resource and the id of an entry by its mark; `None` for the mark of several.
+pub fn entry_of_mark(mark: &str) -> Option<(&str, String)> {
+    let (resource, id) = mark.split_once(':').filter(|_| is_entry_mark(mark))?;
+    Some((resource, decoded(id)?))
+}
+
 /// The key of a mark's generation.
 pub fn generation_key(prefix: &str, mark: &str) -> String {
     format!("{prefix}:{mark}:generation")
@@ -72,6 +78,22 @@ fn encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(byte);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -118,6 +140,14 @@ mod tests {
                 prop_assert!(mark.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*'));
                 prop_assert!(is_entry_mark(&mark));
             }
+        }
+
+        #[test]
+        fn an_entry_is_found_by_its_mark(id in ".{1,20}", mark in ".{0,30}") {
+            let own = entry_mark("r", &id);
+            prop_assert_eq!(entry_of_mark(&own), Some(("r", id)));
+            // What somebody else announced.
+            let _ = entry_of_mark(&mark);
         }
     }
 }

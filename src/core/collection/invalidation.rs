@@ -9,7 +9,7 @@
 use crate::core::answer::Receipt;
 use crate::core::collection::Collection;
 use crate::core::collection::ids::{
-    entry_mark, generation_key, is_entry_mark, resource_mark, tag_mark,
+    entry_mark, entry_of_mark, generation_key, is_entry_mark, resource_mark, tag_mark,
 };
 use crate::core::collection::lines::Line;
 use crate::core::engine;
@@ -21,6 +21,7 @@ use crate::core::push::Listener;
 use crate::core::rules::Rule;
 use crate::core::store::Store;
 use crate::core::store::shelves::{EntryKeys, Opened};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -195,8 +196,23 @@ impl Collection {
     }
 
     fn each_of(&self, marks: &Marks, end: impl Fn(&Line)) {
+        let resources = self.resources();
+        let mut groups = BTreeSet::new();
+        for mark in marks {
+            let Some((name, id)) = entry_of_mark(mark) else {
+                groups.insert(mark);
+                continue;
+            };
+            let resource = resources.iter().find(|known| known.name == name);
+            if let Some(line) = resource.and_then(|resource| self.line(resource, &id)) {
+                end(&line);
+            }
+        }
+        if groups.is_empty() {
+            return;
+        }
         for line in self.lines.all() {
-            if line.marks.iter().any(|mark| marks.contains(mark)) {
+            if line.marks[1..].iter().any(|mark| groups.contains(mark)) {
                 end(&line);
             }
         }

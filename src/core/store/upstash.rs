@@ -431,9 +431,11 @@ impl Shelves for Upstash {
         let minted = self
             .command(deadline, Access::Write, json!(command))
             .await?;
-        // At most: those that were there took one each.
-        self.commands.add(2 * keys.len() as u64);
-        let generations: Option<Vec<_>> = texts(&minted)?
+        let mut minted = texts(&minted)?;
+        let commands = minted.pop().flatten();
+        self.commands
+            .add(commands.and_then(|count| count.parse().ok()).unwrap_or(0));
+        let generations: Option<Vec<_>> = minted
             .into_iter()
             .map(|text| text.map(Generation::new))
             .collect();
