@@ -1,7 +1,7 @@
 // The migration that announces changes: who may do what with it, and that no transaction fails over it.
 import test from 'ava'
 import { added, withDatabase } from './support/webhook-database.mjs'
-import { SECRET } from './support/webhooks.mjs'
+import { handlerFor, SECRET } from './support/webhooks.mjs'
 
 const database = withDatabase(test)
 const configured = (url) => `select grove_cache.configure('${url}', '${SECRET}');`
@@ -32,6 +32,7 @@ test.serial(
   async (t) => {
     const { run, sql } = database
     const granted = `begin;
+    ${added()}
     grant usage on schema grove_cache to anon;
     grant all on all tables in schema grove_cache to anon;
     set local role anon`
@@ -53,15 +54,21 @@ test.serial(
   },
 )
 
-test.serial('tables that stand in for those of the catalogue are not asked', async (t) => {
-  const [{ change }] = await database.after(`begin;
+test.serial("what stands in for the catalogue's tables and functions is not asked", async (t) => {
+  await database.run(`
+    create schema mine;
+    create function mine.encode(bytea, text) returns text language sql as $$ select 'mine' $$;
+    grant usage on schema mine to authenticated`)
+  const [{ headers, body, change }] = await database.after(`begin;
     set local role authenticated;
     create temp table pg_class (oid oid, relname name, relnamespace oid) on commit drop;
     create temp table pg_namespace (oid oid, nspname name) on commit drop;
-    set local search_path = pg_temp, public;
+    set local search_path = pg_temp, mine, pg_catalog, public;
     insert into public.documents (hub_id) values ('a');
     commit`)
   t.like(change, { schema: 'public', table: 'documents' })
+  const { handle } = handlerFor(t)
+  t.like(await handle({ headers, body }), { status: 200 })
 })
 
 const FAILURES = [

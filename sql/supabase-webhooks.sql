@@ -144,7 +144,7 @@ exception when others then
 end $$;
 
 -- Posts when the transaction commits. Not the tables' own triggers do: a signature made early in a long transaction would have
--- expired, and a table with triggers that are still to come cannot be altered.
+-- expired, and a table with triggers that are still to come cannot be altered. Before Postgres 18, this runs as whoever commits.
 create or replace function grove_cache.post() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
