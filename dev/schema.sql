@@ -32,3 +32,49 @@ alter table public.system_prompts enable row level security;
 
 grant usage on schema public to anon, service_role;
 grant select, insert, update, delete on public.system_prompts to service_role;
+
+-- What else the server configures itself with: the tables of the ready-made resources.
+
+create table public.rag_documents (
+  id bigint generated always as identity primary key,
+  hub_id text not null,
+  title text not null,
+  body text not null,
+  rank integer not null default 0,
+  status text not null default 'active'
+);
+
+create table public.lenses (
+  id text primary key,
+  title text not null,
+  weights jsonb not null default '{}'
+);
+
+create table public.feature_flags (
+  key text primary key,
+  enabled boolean not null default false
+);
+
+create table public.narrative_nodes (
+  id text primary key,
+  hub_id text not null,
+  title text not null
+);
+
+-- An edge has the hub of its node, so that a changed one tells which graph it is of.
+create table public.narrative_edges (
+  id bigint generated always as identity primary key,
+  hub_id text not null,
+  node_id text not null references public.narrative_nodes (id) on delete cascade,
+  to_id text not null,
+  kind text not null
+);
+
+alter table public.rag_documents enable row level security;
+alter table public.lenses enable row level security;
+alter table public.feature_flags enable row level security;
+alter table public.narrative_nodes enable row level security;
+alter table public.narrative_edges enable row level security;
+
+grant select, insert, update, delete on public.rag_documents, public.lenses, public.feature_flags,
+  public.narrative_nodes, public.narrative_edges to service_role;
