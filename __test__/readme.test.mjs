@@ -4,6 +4,7 @@ import test from 'ava'
 import { assemblePromptContent, SystemPromptCache } from 'grove-shared-cache'
 
 import { snippetsOf } from '../dev/snippets.mjs'
+import { startSource } from '../dev/stack.mjs'
 import { runProgram } from './support/program.mjs'
 import { readExposition, samplesOf, valueOf } from './support/prometheus.mjs'
 import { selects, selectorsIn } from './support/promql.mjs'
@@ -16,7 +17,23 @@ const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf
 const README = 'README.md'
 const MIGRATION = 'docs/MIGRATION.md'
 const SECURITY = 'docs/SECURITY.md'
-const DOCUMENTS = [README, MIGRATION, SECURITY, 'examples/express/README.md', 'fuzz/README.md']
+const RESOURCES = 'docs/RESOURCES.md'
+const DOCUMENTS = [
+  README,
+  MIGRATION,
+  SECURITY,
+  RESOURCES,
+  'examples/express/README.md',
+  'fuzz/README.md',
+]
+
+/** What resources are read from; the prompt of the other snippets is that of a file. */
+let source
+test.serial.before(async () => {
+  source = await startSource()
+  await source.sql(`insert into feature_flags (key, enabled) values ('dark-mode', true)`)
+})
+test.after.always(() => source?.stop())
 
 /**
  * How each snippet is tested: the document, the heading above it, its language ('' for none), and the way. Snippets of one heading and
@@ -101,6 +118,74 @@ const WAYS = [
   [MIGRATION, '4. Await the debug route', 'diff', isTestedIn('migration.test.mjs')],
   [MIGRATION, '5. Copy what is written to', 'diff', isTestedIn('migration.test.mjs')],
   [MIGRATION, 'What the admin can be told', 'diff', isTestedIn('migration.test.mjs')],
+  [
+    RESOURCES,
+    'Resources',
+    'js',
+    runs({
+      before: theDocuments(),
+      after: `
+        console.log(JSON.stringify({ documents, tier, fetchedAt, several }))
+        server.close()
+        server.closeAllConnections()`,
+      prints: (t, { documents, tier, fetchedAt, several }) => {
+        t.deepEqual(documents, [{ hub: 'grove' }])
+        // The stream may open between two reads, and the later one ask again.
+        t.true(['memory', 'redis'].includes(tier), tier)
+        t.true(fetchedAt > 0)
+        t.deepEqual(several, [documents, null])
+      },
+    }),
+  ],
+  [
+    RESOURCES,
+    'Ready-made',
+    'js',
+    runs({
+      ofSource: true,
+      after: `
+        const all = await Promise.all([rag.get('a'), lens.get('a'), graph.get('a'), titles.get('a')])
+        console.log(JSON.stringify([enabled, ...all]))`,
+      prints: (t, last) => t.deepEqual(last, [true, [], null, [], []]),
+    }),
+  ],
+  [
+    RESOURCES,
+    'Invalidate',
+    'js',
+    runs({
+      before: `
+        import { SharedCache } from 'grove-shared-cache'
+        const cache = new SharedCache()
+        let loads = 0
+        const tags = (id) => ['hub:' + id]
+        const rag = cache.resource({ name: 'rag', load: () => (loads += 1), tags })
+        const first = await rag.get('grove')`,
+      after: `console.log(JSON.stringify({ first, second: await rag.get('grove'), receipt }))`,
+      prints: (t, { first, second, receipt }) => {
+        t.true(first < second)
+        t.true(receipt.shared && receipt.provenAfterMs !== null)
+        t.is(receipt.instances.length, 1)
+      },
+    }),
+  ],
+  [
+    RESOURCES,
+    'When a load fails',
+    'js',
+    runs({
+      before: `
+        import { SharedCache } from 'grove-shared-cache'
+        const load = async () => {
+          throw Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+        }
+        const lens = new SharedCache().resource({ name: 'lens', load })
+        const said = []
+        console.log = (...words) => said.push(words)`,
+      after: `console.info(JSON.stringify(said))`,
+      prints: (t, last) => t.deepEqual(last, [[true, 'ECONNREFUSED', 'connect']]),
+    }),
+  ],
   [SECURITY, 'A Redis token for these keys only', '', isTestedIn('least-privilege.test.mjs')],
   [SECURITY, 'A Supabase key for one table only', 'sql', isTestedIn('least-privilege.test.mjs')],
 ]
@@ -171,13 +256,18 @@ function isTestedIn(file) {
 /**
  * The snippet runs in a process of its own, over a real store.
  *
- * @param {{ type?: 'module' | 'commonjs', before?: string, after?: string,
+ * @param {{ type?: 'module' | 'commonjs', before?: string, after?: string, ofSource?: boolean,
  *   prints: (t: import('ava').ExecutionContext, last: unknown) => void }} program `before`, `after`: stand-ins for what the snippet
- *   names and does not define, and what is asked of what it defines; the last line that is printed is JSON
+ *   names and does not define, and what is asked of what it defines; the last line that is printed is JSON. `ofSource`: with
+ *   Supabase too
  */
-function runs({ type = 'module', before = '', after = '', prints }) {
+function runs({ type = 'module', before = '', after = '', ofSource = false, prints }) {
   return async (t, text) => {
-    const environment = { ...store.environment, METRICS_TOKEN: 'of-the-scraper' }
+    const environment = {
+      ...store.environment,
+      ...(ofSource && source.environment),
+      METRICS_TOKEN: 'of-the-scraper',
+    }
     const program = [before, text, after].join('\n')
     const { status, signal, stdout, stderr } = await runProgram(program, { type, environment })
     t.is(status, 0, `${signal ?? ''}${stderr}`)
@@ -209,6 +299,20 @@ function selectsMetrics(t, text) {
         query,
       )
   }
+}
+
+/** A service that has the documents of one hub. */
+function theDocuments() {
+  return `
+    import { once } from 'node:events'
+    import { createServer } from 'node:http'
+    const server = createServer(({ url }, response) => {
+      const hub = url.slice(1)
+      response.statusCode = hub === 'grove' ? 200 : 404
+      response.end(JSON.stringify([{ hub }]))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const DOCUMENTS = 'http://127.0.0.1:' + server.address().port`
 }
 
 function theScrapes() {

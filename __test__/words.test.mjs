@@ -89,11 +89,17 @@ const UNTRUE = [
   [
     'another default in the types',
     'types',
-    'Default: `info`',
-    'Default: `warn`',
+    /(interface CacheOptions [^]*?)Default: `info`/,
+    '$1Default: `warn`',
     /logLevel has the default/,
   ],
-  ['an option without a type', 'types', '  push?: boolean | undefined\n', '', /there is no push/],
+  [
+    'an option without a type',
+    'types',
+    /(interface CacheOptions [^]*?) {2}push\?: boolean \| undefined\n/,
+    '$1',
+    /there is no push/,
+  ],
 ]
 for (const [situation, text, from, to, message] of UNTRUE) {
   test(`${situation} is found`, (t) => {

@@ -3,4 +3,6 @@ import grove = require('grove-shared-cache')
 
 const prompt: Promise<string> = grove.fetchActiveSystemPrompt()
 const cached: Promise<boolean> = grove.cache.del('key')
-export = { prompt, cached }
+const lens = new grove.SharedCache().resource(grove.lensConfiguration<{ title: string }>())
+const title: Promise<string | undefined> = lens.get('story').then((found) => found?.title)
+export = { prompt, cached, title }

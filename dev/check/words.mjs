@@ -25,6 +25,7 @@ const DOCUMENTS = [
   'docs/SECURITY.md',
   'docs/DEPENDENCIES.md',
   'docs/MIGRATION.md',
+  'docs/RESOURCES.md',
   'CHANGELOG.md',
   'examples/express/README.md',
   'fuzz/README.md',
