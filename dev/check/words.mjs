@@ -33,6 +33,7 @@ const DOCUMENTS = [
 /** What a path in a document begins with. */
 const FOLDERS = [
   'src',
+  'lib',
   'cli',
   'dev',
   'docs',
