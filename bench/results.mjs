@@ -12,19 +12,26 @@ import { spreadOf } from './statistics.mjs'
 const PEERS = ['@upstash/redis', '@supabase/postgrest-js', 'lru-cache', 'bentocache']
 const DIGITS = 4
 
-/** @param {Awaited<ReturnType<import('./run.mjs').runBench>>} run */
-export function resultsOf({ store, samples }) {
-  const cores = availableParallelism()
+/** When and where something is measured, beside what. */
+export function machineOf() {
   return {
     date: new Date().toISOString(),
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
-    cores,
+    cores: availableParallelism(),
     cpu: cpus()[0]?.model ?? 'unknown',
-    store,
     versions: Object.fromEntries(PEERS.map((name) => [name, versionOf(name)])),
+  }
+}
+
+/** @param {Awaited<ReturnType<import('./run.mjs').runBench>>} run */
+export function resultsOf({ store, samples }) {
+  const machine = machineOf()
+  return {
+    ...machine,
+    store,
     promptBytes: Buffer.byteLength(PROMPT),
-    comparisons: comparisonsOf(samples, { cores }),
+    comparisons: comparisonsOf(samples, machine),
     parts: mapped(samples, (sides) => mapped(sides, (measures) => mapped(measures, summaryOf))),
   }
 }
