@@ -211,6 +211,11 @@ impl Cache {
         &self.engine
     }
 
+    /// Whether an entry is one that is stored for others.
+    pub(super) fn keeps(&self, entry: &Entry) -> bool {
+        self.line.resource.is_kept(entry) || !self.parts.rules.keep(Rule::NothingIsNotStored)
+    }
+
     /// The value, always, within the two timeouts.
     pub async fn fetch(self: &Arc<Self>) -> Answer {
         match self.at_hand(0, Cache::renew) {
@@ -375,7 +380,7 @@ impl Cache {
         self.keep_to_callers();
         let deadline = Deadline::after(self.line.source_timeout);
         match self.ask_source(departure, fence.as_ref()).await {
-            Ok(entry) if !self.line.resource.is_kept(&entry) => {
+            Ok(entry) if !self.keeps(&entry) => {
                 if claimed {
                     tokio::spawn(self.clone().release());
                 }

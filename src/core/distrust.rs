@@ -59,6 +59,7 @@ impl Cache {
         match self.ask_source(departure, fence.as_ref()).await {
             Ok(entry) => {
                 if let Some(fence) = fence
+                    && self.keeps(&entry)
                     && age(&entry, &stored) != Age::Same
                 {
                     tokio::spawn(self.clone().fill(entry, fence));

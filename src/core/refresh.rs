@@ -87,7 +87,7 @@ impl Cache {
         self.stats.refreshes.increment();
         // Not a flight that readers could join: they have a value, and the source may be slow.
         match self.ask_source(self.departure(), Some(&fence)).await {
-            Ok(entry) if self.line.resource.is_kept(&entry) => {
+            Ok(entry) if self.keeps(&entry) => {
                 self.clone().fill(entry, fence).await;
             }
             Ok(_) | Err(_) => self.clone().release().await,

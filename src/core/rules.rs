@@ -25,6 +25,8 @@ pub enum Rule {
     PendingKeepsOffTheStore,
     /// What stands in for the value is never stored.
     StandInsAreNotStored,
+    /// That there is no value is never stored.
+    NothingIsNotStored,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
