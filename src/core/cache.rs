@@ -211,6 +211,10 @@ impl Cache {
         &self.engine
     }
 
+    pub(super) fn rules(&self) -> Rules {
+        self.parts.rules
+    }
+
     /// Whether an entry is one that is stored for others.
     pub(super) fn keeps(&self, entry: &Entry) -> bool {
         self.line.resource.is_kept(entry) || !self.parts.rules.keep(Rule::NothingIsNotStored)

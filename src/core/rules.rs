@@ -27,6 +27,8 @@ pub enum Rule {
     StandInsAreNotStored,
     /// That there is no value is never stored.
     NothingIsNotStored,
+    /// What a collection has evicted hears of no invalidation, so what is under way for it is not joined.
+    EvictedLinesAreNotJoined,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

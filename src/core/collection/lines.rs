@@ -4,6 +4,7 @@
 //! read again and again. One that went is never served again, whoever still holds it.
 
 use crate::core::cache::Cache;
+use crate::core::rules::Rule;
 use crate::core::stats::Counter;
 use quick_cache::unsync;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
@@ -70,6 +71,14 @@ impl Line {
     /// Whether it is in the near cache no more.
     pub fn is_evicted(&self) -> bool {
         self.evicted.load(Acquire)
+    }
+
+    /// It hears of no invalidation any more: who still has it is served nothing of it without asking, and joins nothing that
+    /// another began.
+    pub(super) fn leave_to_callers(&self) {
+        if self.cache.rules().keep(Rule::EvictedLinesAreNotJoined) {
+            self.cache.near.unlisted();
+        }
     }
 
     fn bytes(&self) -> u64 {
@@ -259,8 +268,7 @@ impl Lines {
             if stays || line.evicted.swap(true, Release) {
                 continue;
             }
-            // Who still holds it is served nothing of it, and joins nothing that began before.
-            line.cache.near.unlisted();
+            line.leave_to_callers();
             self.evictions.increment();
             self.vacated().push(line);
         }

@@ -250,6 +250,9 @@ impl Collection {
     ) -> Asking<impl Future<Output = crate::core::answer::Answer> + use<>> {
         line.used(self.engine.parts.clock.monotonic());
         self.sweep_if_overdue();
+        if line.is_evicted() {
+            line.leave_to_callers();
+        }
         let (collection, line) = (self.clone(), line.clone());
         let asking = line.cache.ask();
         let number = line.cache.near.number();
