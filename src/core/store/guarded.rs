@@ -116,8 +116,8 @@ impl Watch {
         let sent_at = self.clock.monotonic();
         let outcome = command.await;
         match &outcome {
-            // Whoever rejects a command is there; the next one may be another.
-            Ok(_) | Err(Fault::Rejected { .. }) => self.breaker.answered(),
+            // Whoever rejects a command, or says more than is listened to, is there; the next one may be another.
+            Ok(_) | Err(Fault::Rejected { .. } | Fault::TooLarge { .. }) => self.breaker.answered(),
             Err(fault) => {
                 if self
                     .breaker
