@@ -2,7 +2,7 @@
 
 use crate::core::cache::Resource;
 use crate::core::error::Fault;
-use crate::core::http::Deadline;
+use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::log::{Event, Level, Narrator};
 use crate::core::protocol::Entry;
 use crate::core::source::{Row, Source};
@@ -85,6 +85,11 @@ impl Source for OneOf {
 
     async fn load(&self, deadline: Deadline) -> Result<Option<Row>, Fault> {
         let loaded = self.loader.load(&self.id, deadline).await?;
+        if loaded.content.len() > CONTENT_CAP_BYTES {
+            // Not an answer that there is none.
+            let cap_bytes = CONTENT_CAP_BYTES;
+            return Err(Fault::TooLarge { cap_bytes });
+        }
         Ok(Some(Map::from_iter([
             (KIND.into(), loaded.kind.as_str().into()),
             (CONTENT.into(), loaded.content.into()),
