@@ -11,7 +11,7 @@ use crate::core::config::Limits;
 use crate::core::engine::{Common, Engine};
 use crate::core::error::Fault;
 use crate::core::fleet::Member;
-use crate::core::flight::{Boarding, Flights};
+use crate::core::flight::{Boarding, Flights, Landing};
 use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
 use crate::core::journal::Journal;
 use crate::core::log::{Logger, Narrator};
@@ -258,6 +258,11 @@ impl Cache {
     /// Renews the lease in the background. Inside a tokio runtime only.
     pub fn renew(self: &Arc<Self>) {
         drop(self.board());
+    }
+
+    /// The same, until it has come.
+    pub(super) fn landing(self: &Arc<Self>) -> Landing<Landed> {
+        self.board().landing
     }
 
     /// The value from further away: joins a flight or begins one. Inside a tokio runtime only.

@@ -36,6 +36,8 @@ pub struct Line {
     /// How many entries had been added when the map last heard of a read, and how many reads it heard of since.
     told: AtomicU64,
     evicted: AtomicBool,
+    /// As it is counted now.
+    bytes: AtomicU64,
 }
 
 impl Line {
@@ -55,6 +57,7 @@ impl Line {
             used_at: AtomicU64::new(0),
             told: AtomicU64::new(0),
             evicted: AtomicBool::new(false),
+            bytes: AtomicU64::new(0),
         }
     }
 
@@ -220,6 +223,7 @@ impl Lines {
             bytes: line.bytes(),
             line: line.clone(),
         };
+        line.bytes.store(weighed.bytes, Relaxed);
         let mut map = self.alone();
         self.bytes.fetch_add(weighed.bytes, Relaxed);
         self.added.fetch_add(1, Relaxed);
@@ -229,8 +233,11 @@ impl Lines {
         line
     }
 
-    /// The value of an entry is another: it may be too large by now, and others may have to go for it.
+    /// The value of an entry may be another: it may be too large by now, and others may have to go for it.
     pub fn weigh(&self, line: &Arc<Line>) {
+        if line.bytes() == line.bytes.load(Relaxed) {
+            return;
+        }
         let mut map = self.alone();
         let query = Query(line.resource, &line.id);
         let bytes = line.bytes();
@@ -248,6 +255,7 @@ impl Lines {
             line: line.clone(),
             bytes,
         };
+        line.bytes.store(bytes, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
         let mut leaving = Vec::new();
         if let Err((_, refused)) =

@@ -255,14 +255,11 @@ impl Collection {
         }
         let (collection, line) = (self.clone(), line.clone());
         let asking = line.cache.ask();
-        let number = line.cache.near.number();
         Asking {
             flight: asking.flight,
             answer: async move {
                 let answer = asking.answer.await;
-                if line.cache.near.number() != number {
-                    collection.lines.weigh(&line);
-                }
+                collection.lines.weigh(&line);
                 answer
             },
         }

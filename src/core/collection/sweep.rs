@@ -67,6 +67,9 @@ impl Collection {
     async fn renew(self: &Arc<Self>, now: Duration) {
         let lease = self.engine.parts.limits.max_staleness;
         let deadline = self.engine.redis_deadline();
+        // Hits are served by sweeps alone, so these do what loads do besides.
+        self.engine.listen();
+        self.engine.acknowledge();
         if self.engine.register(deadline).await.is_err() || self.engine.trusted_store().is_none() {
             return;
         }
@@ -94,6 +97,15 @@ impl Collection {
                 .map(|chunk| self.renew_all(deadline, chunk)),
         )
         .await;
+    }
+
+    /// Does something with an entry that nobody waits for, which may give it another value.
+    fn beside(self: &Arc<Self>, line: Arc<Line>, work: impl Future<Output = ()> + Send + 'static) {
+        let collection = self.clone();
+        tokio::spawn(async move {
+            work.await;
+            collection.lines.weigh(&line);
+        });
     }
 
     /// Renews the leases of so many entries as one command tells of.
@@ -127,15 +139,17 @@ impl Collection {
             let generations = marks.iter().map(|mark| found[places[mark]].clone());
             let found: Vec<_> = std::iter::once(version).chain(generations).collect();
             let marks = Slot::marks_of(&found, &swept.held, listed);
-            let cache = &swept.line.cache;
-            if !cache.confirmed(swept.held, &marks, sent_at, swept.departure)
-                && swept
-                    .line
-                    .was_used(sent_at, self.engine.parts.limits.max_staleness)
+            let cache = swept.line.cache.clone();
+            if cache.confirmed(swept.held, &marks, sent_at, swept.departure) {
+                if cache.check_is_due() {
+                    self.beside(swept.line, cache.refresh());
+                }
+            } else if swept
+                .line
+                .was_used(sent_at, self.engine.parts.limits.max_staleness)
             {
-                // It changed, and somebody is about to ask for it.
-                let asking = self.ask(&swept.line);
-                tokio::spawn(async move { drop(asking.answer.await) });
+                // It changed, and somebody is about to ask for it. This is no read, or it would keep itself alive.
+                self.beside(swept.line, async move { drop(cache.landing().await) });
             }
         }
     }
