@@ -5,7 +5,7 @@
 //! of the edits and by `updated_at`. *Told*: on an instance that knows of an edit, a read that begins later returns nothing
 //! older. *Proven*: a read that begins after a receipt was proven does not return what that invalidation replaced, on any
 //! instance; and a receipt is proven within the bound and the store's timeout. *Label*: what stands in for the prompt says so. *Ends*: every read ends within the two timeouts, while its process
-//! runs. *Needless stand-in*: nothing stands in while the source answers. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
+//! runs. *Needless stand-in*: nothing stands in while the source answers. *Nothing*: that the source has none is believed for a lease. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
 
 use crate::network::ms;
 use crate::world::MAX_STALENESS_MS;
@@ -79,8 +79,14 @@ pub struct Read {
     pub instance: usize,
     /// Counts the restarts of the instance: a new process has no memory to be true to.
     pub life: u32,
+    /// Counts how often its entry was entered into the near cache anew, where entries are evicted.
+    pub line: u32,
     /// `None`: the fallback.
     pub edit: Option<u64>,
+    /// By what the instance tells older from newer, where that is not the edit's `updated_at`.
+    pub version: Option<i128>,
+    /// Whether the edit was that there is no value.
+    pub nothing: bool,
     pub tier: &'static str,
 }
 
@@ -101,6 +107,11 @@ impl Event {
 }
 
 impl Event {
+    /// Whether it is a read that the near cache answered.
+    pub fn was_a_hit(&self) -> bool {
+        matches!(self, Event::Read(read) if read.tier == "memory")
+    }
+
     /// Whether it is a read that began after this and that the source answered.
     pub fn waited_for_the_source(&self, after: u64) -> bool {
         matches!(self, Event::Read(read) if read.begun > after && read.tier == "source")
@@ -117,15 +128,16 @@ pub struct Violation {
 
 /// The first violation found, if there is one. `bound`: milliseconds. `timeouts`: those of store and source together.
 pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
-    let mut lives: BTreeMap<(usize, u32), Vec<&Read>> = BTreeMap::new();
+    let mut lives: BTreeMap<(usize, u32, u32), Vec<&Read>> = BTreeMap::new();
+    let mut edited = BTreeMap::new();
     let (mut facts, mut updated_at) = (Vec::new(), BTreeMap::from([(0, 0)]));
     let (mut under_way, mut lacks) = (BTreeMap::new(), BTreeMap::new());
     for event in events {
         match event {
             Event::Read(read) => {
-                let life = (read.instance, read.life);
+                let life = (read.instance, read.life, read.line);
                 lives.entry(life).or_default().push(read);
-                *under_way.entry(life).or_insert(0) -= 1;
+                *under_way.entry((read.instance, read.life)).or_insert(0) -= 1;
             }
             Event::Begun { instance, life, .. } => {
                 *under_way.entry((*instance, *life)).or_insert(0) += 1;
@@ -140,10 +152,13 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
                 facts.push(event);
             }
             Event::Edited {
+                at,
                 edit,
                 updated_at: time,
-                ..
-            } => drop(updated_at.insert(*edit, *time)),
+            } => {
+                edited.insert(*edit, *at);
+                updated_at.insert(*edit, *time);
+            }
             Event::Note { .. } => {}
         }
     }
@@ -156,7 +171,10 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
                 frozen: 0,
                 instance: *instance,
                 life: *life,
+                line: 0,
                 edit: None,
+                version: None,
+                nothing: false,
                 tier: "never",
             },
             expected: *count as u64,
@@ -173,6 +191,7 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
             reads.find_map(|read| {
                 hung(read, timeouts)
                     .or_else(|| needless(read, &lacks, timeouts))
+                    .or_else(|| nothing_kept(read, &edited))
                     .or_else(|| too_old(read, &facts, bound))
             })
         })
@@ -202,7 +221,10 @@ fn slow_receipt(fact: &Event, bound: u64) -> Option<Violation> {
             frozen: *frozen,
             instance: 0,
             life: 0,
+            line: 0,
             edit: Some(*edit),
+            version: None,
+            nothing: false,
             tier: "receipt",
         },
         expected: *edit,
@@ -234,26 +256,51 @@ fn needless(read: &Read, lacks: &BTreeMap<usize, Vec<u64>>, timeouts: u64) -> Op
     })
 }
 
+/// That there is none, though there had been one for longer than a lease.
+fn nothing_kept(read: &Read, edited: &BTreeMap<u64, u64>) -> Option<Violation> {
+    let over = *edited.get(&(read.edit? + 1))?;
+    let kept = read.nothing && read.tier != "stale" && over + MAX_STALENESS_MS < read.begun;
+    kept.then(|| Violation {
+        property: "nothing",
+        read: read.clone(),
+        expected: 0,
+    })
+}
+
 /// A read that returned something older than one that had ended before it began. Where `updated_at` went back with an edit,
 /// nobody but the source can tell the order, and until that edit's invalidation went through the store has the earlier one.
+///
+/// The values of a collection have no `updated_at`: their version is when their load began, by the clock of the instance that
+/// loaded. So two loads that overlap, or whose instances' clocks differ by more than what lies between them, may be taken for the
+/// other way round, until the later edit's invalidation went through. What is promised is the order of the versions: nothing of
+/// both an earlier edit and an earlier version comes after. What a source of one's own gave counts whatever its version, so a
+/// version that the instance itself has gone back to since is no measure any more. And an instance has no memory of what it
+/// evicted: each time that an entry is entered begins anew.
 fn not_monotonic(reads: &mut Vec<&Read>, updated_at: &BTreeMap<u64, u64>) -> Option<Violation> {
-    let mut ends: Vec<(u64, u64)> = reads
+    let mut ends: Vec<(u64, u64, Option<i128>)> = reads
         .iter()
-        .filter_map(|read| Some((read.ended, read.edit?)))
+        .filter_map(|read| Some((read.ended, read.edit?, read.version)))
         .collect();
     ends.sort_unstable();
     reads.sort_by_key(|read| read.begun);
     let mut ends = ends.into_iter().peekable();
-    let mut seen: Vec<u64> = Vec::new();
+    let mut seen: Vec<(u64, Option<i128>)> = Vec::new();
     for read in reads {
-        while let Some((_, edit)) = ends.next_if(|(ended, _)| *ended < read.begun) {
-            if !seen.contains(&edit) {
-                seen.push(edit);
+        while let Some((_, edit, version)) = ends.next_if(|(ended, ..)| *ended < read.begun) {
+            seen.retain(|(_, before)| *before <= version);
+            if !seen.contains(&(edit, version)) {
+                seen.push((edit, version));
             }
         }
         let Some(edit) = read.edit else { continue };
-        let newer = |&&seen: &&u64| edit < seen && updated_at.get(&edit) < updated_at.get(&seen);
-        if let Some(&expected) = seen.iter().find(newer) {
+        let newer = |&&(seen, version): &&(u64, Option<i128>)| {
+            let newer = match read.version {
+                Some(_) => read.version < version,
+                None => updated_at.get(&edit) < updated_at.get(&seen),
+            };
+            edit < seen && newer
+        };
+        if let Some(&(expected, _)) = seen.iter().find(newer) {
             return Some(Violation {
                 property: "monotonic",
                 read: read.clone(),

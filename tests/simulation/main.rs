@@ -6,6 +6,7 @@
 // A test may panic: that is how it fails.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)]
 
+mod collection;
 mod economy;
 mod history;
 mod network;

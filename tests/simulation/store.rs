@@ -1,6 +1,8 @@
 //! Redis: one primary, a replica that lags behind it, and subscribers. Each instance has a client of its own, with the real
 //! bookkeeping of sync tokens.
 
+mod shelves;
+
 use crate::network::{Chance, Wire, ms};
 use async_trait::async_trait;
 use grove_shared_cache::core::error::Fault;
@@ -13,7 +15,7 @@ use grove_shared_cache::core::store::sync::{Access, Sync};
 use grove_shared_cache::core::store::{Fill, KeyValue, Probe, Register, Store};
 use reqwest::header::HeaderValue;
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,7 +31,20 @@ pub enum StoreFlaw {
     UnmintedGeneration,
     /// Clients present no sync token.
     ForgottenSyncToken,
+    /// A fill compares only so many of the generations that its entry depends on, and stamps the others as they are.
+    FencedByFirst(usize),
+    /// Where a resource or a tag has no generation, that counts as one.
+    UnmintedMarks,
+    /// Instances are taken to have acknowledged what the store has, whatever they say.
+    AcknowledgedForThem,
 }
+
+/// The newest edit of each entry that an invalidation is about. A cache of one value has the entry 0 alone.
+pub type News = BTreeMap<usize, u64>;
+/// What becomes of news that somebody hears.
+pub type Heard = Arc<dyn Fn(&News) + Send + std::marker::Sync>;
+/// The news in an invalidation of these generations.
+pub type Told = Arc<dyn Fn(&[String]) -> News + Send + std::marker::Sync>;
 
 /// The state after one write.
 struct Moment {
@@ -51,8 +66,13 @@ pub struct Redis {
     pub push_ms: AtomicU64,
     /// Commands that arrived.
     pub commands: AtomicU64,
-    /// The newest edit that the caller of an invalidation knew of, by generation.
-    pub edits: Mutex<HashMap<String, u64>>,
+    told: Mutex<Vec<Announced>>,
+}
+
+/// An invalidation, with the news of all that came before it.
+struct Announced {
+    generation: String,
+    news: News,
 }
 
 const NONE: &str = "none";
@@ -81,7 +101,7 @@ impl Redis {
             push_lost: AtomicU64::new(0),
             push_ms: AtomicU64::new(5),
             commands: AtomicU64::new(0),
-            edits: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -94,10 +114,18 @@ impl Redis {
     fn written(&self) -> u64 {
         let mut moments = self.moments.lock().unwrap();
         let position = moments.back().map_or(0, |last| last.position) + 1;
+        let lags = !self.lag.is_zero();
+        if !lags {
+            moments.clear();
+        }
         moments.push_back(Moment {
             at: Instant::now(),
             position,
-            state: self.primary.copy(),
+            state: if lags {
+                self.primary.copy()
+            } else {
+                self.primary.clone()
+            },
         });
         position
     }
@@ -164,6 +192,36 @@ impl Redis {
     fn flawed(&self, flaw: StoreFlaw) -> bool {
         self.flaw == Some(flaw)
     }
+
+    fn as_it_seems(&self, mut standing: Standing) -> Standing {
+        if self.flawed(StoreFlaw::AcknowledgedForThem) {
+            standing.generation = now(self.primary.marks(at_once(), NOBODY)).generation;
+        }
+        standing
+    }
+
+    /// A generation was opened for the sake of this.
+    fn opened(&self, generation: &Generation, news: News) {
+        let mut told = self.told.lock().unwrap();
+        let mut all = told.last().map_or_else(News::new, |last| last.news.clone());
+        for (entry, edit) in news {
+            let newest = all.entry(entry).or_default();
+            *newest = edit.max(*newest);
+        }
+        told.push(Announced {
+            generation: generation.to_string(),
+            news: all,
+        });
+    }
+
+    /// All that who has heard of this generation knows, or of all generations.
+    fn news(&self, generation: Option<&Generation>) -> Option<News> {
+        let told = self.told.lock().unwrap();
+        let is_it =
+            |it: &&Announced| generation.is_none_or(|wanted| wanted.as_str() == it.generation);
+        let announced = told.iter().rev().find(is_it)?;
+        Some(announced.news.clone())
+    }
 }
 
 /// One instance's view of Redis.
@@ -171,8 +229,7 @@ pub struct Client {
     pub redis: Arc<Redis>,
     pub wire: Wire,
     pub sync: Arc<Mutex<Sync>>,
-    /// The newest edit that an admin told this instance of.
-    pub knows_of: Arc<AtomicU64>,
+    pub told: Told,
 }
 
 impl Client {
@@ -315,11 +372,10 @@ impl Store for Client {
         now_ms: u64,
         term: Duration,
     ) -> Result<Generation, Fault> {
-        let knows_of = self.knows_of.load(SeqCst);
+        let news = (self.told)(&[]);
         let write = move |redis: &Redis| {
             let generation = now(redis.primary.invalidate(at_once(), now_ms, term));
-            let mut edits = redis.edits.lock().unwrap();
-            edits.insert(generation.to_string(), knows_of);
+            redis.opened(&generation, news);
             generation
         };
         let (generation, position) = self.write_with(deadline, write).await?;
@@ -360,8 +416,10 @@ impl Register for Client {
         settling: Duration,
     ) -> Result<(), Fault> {
         let (id, standing) = (id.to_owned(), standing.clone());
-        let write =
-            move |redis: &Redis| now(redis.primary.enlist(at_once(), &id, &standing, settling));
+        let write = move |redis: &Redis| {
+            let standing = redis.as_it_seems(standing);
+            now(redis.primary.enlist(at_once(), &id, &standing, settling))
+        };
         self.write_with(deadline, write).await.map(drop)
     }
 
@@ -372,7 +430,10 @@ impl Register for Client {
         standing: &Standing,
     ) -> Result<bool, Fault> {
         let (id, standing) = (id.to_owned(), standing.clone());
-        let write = move |redis: &Redis| now(redis.primary.restate(at_once(), &id, &standing));
+        let write = move |redis: &Redis| {
+            let standing = redis.as_it_seems(standing);
+            now(redis.primary.restate(at_once(), &id, &standing))
+        };
         Ok(self.write_with(deadline, write).await?.0)
     }
 
@@ -428,14 +489,14 @@ impl KeyValue for Client {
 pub struct Stream {
     pub redis: Arc<Redis>,
     pub wire: Wire,
-    pub heard: Arc<dyn Fn(u64) + Send + std::marker::Sync>,
+    pub heard: Heard,
 }
 
 struct Listening {
     messages: mpsc::UnboundedReceiver<String>,
     redis: Arc<Redis>,
     wire: Wire,
-    heard: Arc<dyn Fn(u64) + Send + std::marker::Sync>,
+    heard: Heard,
 }
 
 #[async_trait]
@@ -446,14 +507,13 @@ impl Channel for Stream {
             redis.commands.fetch_add(1, SeqCst);
             let (sender, messages) = mpsc::unbounded_channel();
             redis.subscribers.lock().unwrap().push(sender);
-            let edits = redis.edits.lock().unwrap();
-            (messages, edits.values().copied().max())
+            (messages, redis.news(None))
         };
         let (messages, newest) = self.wire.call(deadline, served).await?;
         // What was announced before is not repeated, so opening the stream has to tell; without a token, a replica that
         // lags may answer all the same.
-        if let Some(edit) = newest.filter(|_| self.redis.lag.is_zero()) {
-            (self.heard)(edit);
+        if let Some(news) = newest.filter(|_| self.redis.lag.is_zero()) {
+            (self.heard)(&news);
         }
         Ok(Box::new(Listening {
             messages,
@@ -470,11 +530,10 @@ impl Subscription for Listening {
         let message = self.messages.recv().await;
         self.wire.process.turn().await;
         let message = message.ok_or(Fault::Interrupted)?;
-        if let Some(said) = Announcement::parse(&message) {
-            let edits = self.redis.edits.lock().unwrap();
-            if let Some(&edit) = edits.get(said.generation.as_str()) {
-                (self.heard)(edit);
-            }
+        if let Some(said) = Announcement::parse(&message)
+            && let Some(news) = self.redis.news(Some(&said.generation))
+        {
+            (self.heard)(&news);
         }
         Ok(Some(message))
     }

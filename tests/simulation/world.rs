@@ -3,7 +3,7 @@
 
 use crate::history::{Event, Read};
 use crate::network::{Chance, Process, SimClock, Weather, Wire, ms};
-use crate::store::{Client, Redis, StoreFlaw, Stream};
+use crate::store::{Client, News, Redis, StoreFlaw, Stream};
 use async_trait::async_trait;
 use grove_shared_cache::core::answer::{Answer, Receipt, Tier};
 use grove_shared_cache::core::cache::{Cache, Parts};
@@ -25,9 +25,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub const MAX_STALENESS_MS: u64 = 1000;
-const REDIS_TIMEOUT_MS: u64 = 500;
-const SOURCE_TIMEOUT_MS: u64 = 2000;
+pub const REDIS_TIMEOUT_MS: u64 = 500;
+pub const SOURCE_TIMEOUT_MS: u64 = 2000;
 pub const TIMEOUTS_MS: u64 = REDIS_TIMEOUT_MS + SOURCE_TIMEOUT_MS;
+/// The only entry.
+const THE_PROMPT: usize = 0;
 
 /// The source's table: the newest edit is the truth.
 pub struct Table {
@@ -66,7 +68,7 @@ impl Source for SimSource {
     }
 }
 
-struct Quiet;
+pub struct Quiet;
 
 impl LogSink for Quiet {
     fn write(&self, _: Level, _: &str) {}
@@ -203,12 +205,12 @@ impl World {
         let stream = Stream {
             redis: self.redis.clone(),
             wire: wire(&self.store_weather),
-            heard: Arc::new(move |edit| {
+            heard: Arc::new(move |news| {
                 events.lock().unwrap().push(Event::Heard {
                     at: since(origin),
                     instance: number,
                     life,
-                    edit,
+                    edit: news[&THE_PROMPT],
                 });
             }),
         };
@@ -222,7 +224,10 @@ impl World {
                 redis: self.redis.clone(),
                 wire: wire(&self.store_weather),
                 sync: Arc::default(),
-                knows_of: knows_of.clone(),
+                told: {
+                    let knows_of = knows_of.clone();
+                    Arc::new(move |_| News::from([(THE_PROMPT, knows_of.load(SeqCst))]))
+                },
             })),
             channel: self.push.then(|| Arc::new(stream) as _),
             source: Some(Arc::new(SimSource {
@@ -296,7 +301,10 @@ impl World {
             frozen,
             instance: number,
             life: instance.life,
+            line: 0,
             edit: edit.map(|edit| edit.parse().unwrap()),
+            version: None,
+            nothing: false,
             tier: answer.tier.as_str(),
         }));
     }
@@ -382,7 +390,7 @@ impl World {
     }
 }
 
-fn since(origin: Instant) -> u64 {
+pub fn since(origin: Instant) -> u64 {
     origin.elapsed().as_millis() as u64
 }
 
