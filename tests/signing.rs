@@ -132,6 +132,7 @@ fn said(generation: &Generation, from: &str) -> String {
         generation: generation.clone(),
         sync: None,
         from: from.into(),
+        scope: None,
     };
     announcement.to_line()
 }

@@ -352,6 +352,7 @@ async fn an_announcement_reaches_who_listens_on_the_channel() {
         generation,
         sync: store.sync_token(),
         from: "here".into(),
+        scope: None,
     };
     assert!(announcement.sync.is_some());
     store.publish(deadline(), &announcement).await.unwrap();

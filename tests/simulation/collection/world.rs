@@ -204,15 +204,19 @@ impl Instance {
             let mut readers = self.readers.lock().unwrap();
             let readers = &mut *readers;
             let kept = &readers.kept;
-            let number_at = |place| kept.get(&place).map_or(0, |held: &Held| held.number);
-            if let Some(found) = self.collection.at_hand(resource, place.id, number_at) {
+            let at_hand = self.collection.line(resource, place.id).and_then(|line| {
+                let number = kept.get(&line.place).map_or(0, |held: &Held| held.number);
+                let found = self.collection.at_hand(&line, number)?;
+                Some((line.place, found))
+            });
+            if let Some((at, found)) = at_hand {
                 if let AtHand::Other(held) = found.value {
-                    readers.kept.insert(found.place, *held);
+                    readers.kept.insert(at, *held);
                 }
                 if found.renew {
                     self.collection.sweep();
                 }
-                let held = readers.kept[&found.place].clone();
+                let held = readers.kept[&at].clone();
                 return (readers.lines[&entry].0, Answer::of(held, Tier::Memory));
             }
             let (number, line) = self.line(readers, entry, place, holds_on);
@@ -239,8 +243,8 @@ impl Instance {
             return (known.unwrap().0, line);
         }
         for vacated in self.collection.lines.take_vacated() {
-            readers.kept.remove(&vacated);
-            readers.free.push(vacated);
+            readers.kept.remove(&vacated.place);
+            readers.free.push(vacated.place);
         }
         let at = readers.free.pop().unwrap_or_else(|| {
             readers.places += 1;

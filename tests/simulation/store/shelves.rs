@@ -4,9 +4,9 @@ use super::{Client, NONE, Redis, StoreFlaw, at_once, now, restamped, token};
 use async_trait::async_trait;
 use grove_shared_cache::core::error::Fault;
 use grove_shared_cache::core::http::Deadline;
-use grove_shared_cache::core::protocol::{Generation, Record};
+use grove_shared_cache::core::protocol::Generation;
 use grove_shared_cache::core::store::memory::Memory;
-use grove_shared_cache::core::store::shelves::{EntryKeys, Fence, Opened, Shelves};
+use grove_shared_cache::core::store::shelves::{Filling, Opened, Shelves};
 use grove_shared_cache::core::store::{Fill, KeyValue};
 use std::time::Duration;
 
@@ -20,14 +20,8 @@ impl Redis {
                 || self.flawed(StoreFlaw::UnmintedMarks) && !is_own)
     }
 
-    fn fill_at(
-        &self,
-        keys: &EntryKeys,
-        mut fences: Vec<Fence>,
-        mut record: Record,
-        ttl_seconds: u32,
-        kept: Duration,
-    ) -> Fill {
+    fn fill_at(&self, mut filling: Filling) -> Fill {
+        let (fences, record) = (&mut filling.fences, &mut filling.record);
         let compared = match self.flaw {
             Some(StoreFlaw::UnfencedFill) => 0,
             Some(StoreFlaw::FencedByFirst(count)) => count,
@@ -51,10 +45,7 @@ impl Redis {
             let parts: Vec<_> = fences.iter().map(|(_, seen)| seen.as_str()).collect();
             record.config = restamped(&record.config, &Generation::new(parts.join(",")));
         }
-        let filling = self
-            .primary
-            .fill_at(at_once(), keys, &fences, &record, ttl_seconds, kept);
-        let filled = now(filling);
+        let filled = now(self.primary.fill_at(at_once(), &filling));
         for key in made_up {
             now(self.primary.del(at_once(), &key));
         }
@@ -108,17 +99,9 @@ impl Shelves for Client {
         self.write_with(deadline, write).await.map(drop)
     }
 
-    async fn fill_at(
-        &self,
-        deadline: Deadline,
-        keys: &EntryKeys,
-        fences: &[Fence],
-        record: &Record,
-        ttl_seconds: u32,
-        kept: Duration,
-    ) -> Result<Fill, Fault> {
-        let (keys, fences, record) = (keys.clone(), fences.to_vec(), record.clone());
-        let write = move |redis: &Redis| redis.fill_at(&keys, fences, record, ttl_seconds, kept);
+    async fn fill_at(&self, deadline: Deadline, filling: &Filling) -> Result<Fill, Fault> {
+        let filling = filling.clone();
+        let write = move |redis: &Redis| redis.fill_at(filling);
         Ok(self.write_with(deadline, write).await?.0)
     }
 
