@@ -32,11 +32,11 @@ const NEEDED = [
   'package.json',
   'cli/main.mjs',
   'lib/shared-cache.cjs',
+  'lib/webhook.cjs',
+  'sql/supabase-webhooks.sql',
 ]
-/** The command line. */
-const COMMANDS = /^cli\/.+\.mjs$/
-/** What of the package is JavaScript. */
-const JAVASCRIPT = /^lib\/[\w-]+\.cjs$/
+/** The command line, what is written in JavaScript, and what is run in the database. */
+const PROGRAMS = /^(cli\/.+\.mjs|lib\/.+\.cjs|sql\/.+\.sql)$/
 /** What the README and the documents show or send a reader to. */
 const READING =
   /^(docs\/[A-Z]+\.md|docs\/console\.png|docs\/grafana\.json|docs\/storm\/storm\.svg|bench\/bench\.svg|examples\/.+)$/
@@ -74,9 +74,7 @@ function pack(folder) {
 test('a package has one addon, what loads it, its documents and nothing else', (t) => {
   for (const needed of NEEDED) t.true(packed.includes(needed), needed)
   const rest = packed.filter(
-    (path) =>
-      !NEEDED.includes(path) &&
-      ![READING, COMMANDS, JAVASCRIPT].some((expected) => expected.test(path)),
+    (path) => !NEEDED.includes(path) && !READING.test(path) && !PROGRAMS.test(path),
   )
   t.is(rest.length, 1, `nothing else: ${rest}`)
   t.regex(rest[0], /^grove-shared-cache\.[\w-]+\.node$/)
