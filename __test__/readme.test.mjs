@@ -18,11 +18,13 @@ const README = 'README.md'
 const MIGRATION = 'docs/MIGRATION.md'
 const SECURITY = 'docs/SECURITY.md'
 const RESOURCES = 'docs/RESOURCES.md'
+const WEBHOOKS = 'docs/WEBHOOKS.md'
 const DOCUMENTS = [
   README,
   MIGRATION,
   SECURITY,
   RESOURCES,
+  WEBHOOKS,
   'examples/express/README.md',
   'fuzz/README.md',
 ]
@@ -188,6 +190,10 @@ const WAYS = [
   ],
   [SECURITY, 'A Redis token for these keys only', '', isTestedIn('least-privilege.test.mjs')],
   [SECURITY, 'A Supabase key for one table only', 'sql', isTestedIn('least-privilege.test.mjs')],
+  [WEBHOOKS, 'Set up', 'js', isTestedIn('webhook-requests.test.mjs')],
+  [WEBHOOKS, 'Set up', 'sql', isTestedIn('webhook-sql.test.mjs')],
+  [WEBHOOKS, 'Set up', 'sql', isTestedIn('webhook-sql.test.mjs')],
+  [WEBHOOKS, 'What a row concerns', 'js', isTestedIn('webhook-targets.test.mjs')],
 ]
 
 const ways = new Map()

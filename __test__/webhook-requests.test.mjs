@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http'
 import express from 'express'
 import test from 'ava'
 import { serve } from '../dev/loopback.mjs'
-import { BEARER, bodyOf, handlerFor, signed } from './support/webhooks.mjs'
+import { BEARER, bodyOf, guide, handlerFor, runSnippet, signed } from './support/webhooks.mjs'
 
 const BODY = bodyOf({ record: { hub_id: 'ü€🌳' }, old_record: null })
 const TAKEN = { invalidated: { entries: 1, resources: 0, tags: 1 } }
@@ -72,6 +72,27 @@ test('Express with json() takes the secret, and says why it takes no signature',
   const error = 'a signature is of bytes, and the body was parsed before'
   t.deepEqual(await post({ ...JSON_TYPE, ...signed(BODY) }), [401, { error }])
   t.is(calls.length, 1)
+})
+
+test('the route of docs/WEBHOOKS.md takes a signature, and leaves other routes their parser', async (t) => {
+  const { handle, calls } = handlerFor(t)
+  class SharedCache {
+    resource = () => ({})
+    handleSupabaseWebhook = handle
+  }
+  const [snippet] = guide('js', 'Set up')
+  const app = runSnippet(snippet, { express, SharedCache, supabaseResource: () => ({}) }, 'app')
+  app.post('/other', (incoming, response) => response.json(incoming.body))
+  const server = await serve(app)
+  t.teardown(() => server.stop())
+  const post = async (path, headers) => {
+    const init = { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body: BODY }
+    return (await fetch(server.url + path, init)).json()
+  }
+  t.deepEqual(await post('/webhooks/supabase', signed(BODY)), TAKEN)
+  t.deepEqual(await post('/webhooks/supabase', BEARER), TAKEN)
+  t.deepEqual(await post('/other'), JSON.parse(BODY))
+  t.is(calls.length, 2)
 })
 
 const request = (headers, body = BODY, more = {}) =>

@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import test from 'ava'
 import { added, MIGRATION, withDatabase } from './support/webhook-database.mjs'
-import { handlerFor, SECRET } from './support/webhooks.mjs'
+import { guide, handlerFor, SECRET } from './support/webhooks.mjs'
 
 const database = withDatabase(test)
 const { raw } = String
@@ -165,4 +165,23 @@ test.serial('a secret of the form whsec_ signs with its key', async (t) => {
   const { handle } = handlerFor(t, { secret: () => secret })
   t.like(await handle({ headers, body }), { status: 200 })
   await database.run(configured(SECRET))
+})
+
+test.serial('the statements of docs/WEBHOOKS.md set up what they say', async (t) => {
+  const [setUp, look] = guide('sql', 'Set up')
+  const [url, secret] = [
+    'https://your-server.example/webhooks/supabase',
+    'the secret of step 1, in full',
+  ]
+  t.true(setUp.includes(url) && setUp.includes(secret))
+  await database.run(`select grove_cache.unwatch('documents')`)
+  const posted = await database.after(
+    setUp.replace(url, database.url).replace(secret, SECRET) + added(),
+  )
+  t.deepEqual(
+    posted.map(({ change }) => change.type),
+    ['INSERT'],
+  )
+  const [{ status_code: status }] = await database.sql(look)
+  t.is(status, 200)
 })

@@ -1,6 +1,6 @@
 // Webhooks: which entries a change concerns.
 import test from 'ava'
-import { BEARER, bodyOf, handlerFor } from './support/webhooks.mjs'
+import { BEARER, bodyOf, guide, handlerFor, runSnippet } from './support/webhooks.mjs'
 
 const TAG = 'table:public.documents'
 
@@ -161,4 +161,26 @@ test('of a table that no resource names, only the tag is invalidated', async (t)
     t.deepEqual(reply, { status: 200, body: { invalidated: counts, ignored: true } })
     t.deepEqual(calls, [{ entries: {}, resources: [], tags: [`table:public.${table}`] }])
   }
+})
+
+test('the maps of docs/WEBHOOKS.md give what it says', async (t) => {
+  const [snippet] = guide('js', 'What a row concerns')
+  const cache = { resource: (definition) => definition }
+  const context = runSnippet(snippet, { cache }, 'context')
+  const { handle, calls } = handlerFor(t, { resources: () => [context] })
+  const rows = { record: { hub_id: 'a' }, old_record: { hub_id: 'b' } }
+  for (const change of [
+    { ...rows, table: 'documents' },
+    { ...rows, table: 'documents', record: { hub_id: null } },
+    { ...rows, table: 'hub_members', schema: 'private' },
+    { ...rows, table: 'hub_members', schema: 'private', type: 'DELETE', record: null },
+    { ...rows, table: 'settings' },
+  ]) {
+    const { body } = await handle({ headers: BEARER, body: bodyOf(change) })
+    t.deepEqual(Object.keys(body), ['invalidated'])
+  }
+  t.deepEqual(
+    calls.map(({ entries, resources }) => entries['hub-context'] ?? resources),
+    [['a', 'b'], ['b'], [], ['b'], ['hub-context']],
+  )
 })

@@ -49,7 +49,7 @@ export function withDatabase(test) {
     const run = async (text) => {
       const warnings = []
       const onNotice = ({ severity, message }) => severity === 'WARNING' && warnings.push(message)
-      await postgres.session.alone((session) => session.exec(text, { onNotice }))
+      await postgres.session.alone((one) => one.exec(text, { onNotice }))
       return warnings
     }
     const after = async (text) => {

@@ -1,6 +1,8 @@
 // Webhooks as a sender makes them, and a handler that keeps what it was asked for.
 import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import webhook from '../../lib/webhook.cjs'
+import { snippetsOf } from '../../dev/snippets.mjs'
 
 /** Nothing that is said may hold this. */
 export const SECRET = 'canary-of-the-webhook-secret-0123456789'
@@ -59,4 +61,17 @@ export function handlerFor(t, parts = {}) {
     return reply
   }
   return { handle, calls, warnings }
+}
+
+/** What docs/WEBHOOKS.md prints in a language below a heading. @returns {string[]} */
+export const guide = (language, heading) =>
+  snippetsOf(readFileSync(new URL('../../docs/WEBHOOKS.md', import.meta.url), 'utf8'))
+    .filter((snippet) => snippet.language === language && snippet.heading === heading)
+    .map(({ text }) => text)
+
+/** Runs a snippet with these in place of what it imports or does not define. @returns {unknown} what `gives` names in it */
+export function runSnippet(text, names, gives) {
+  const code = text.replaceAll(/^import .*$/gm, '').replaceAll(/^export /gm, '')
+  const run = new Function(...Object.keys(names), `${code}\nreturn ${gives}`)
+  return run(...Object.values(names))
 }
