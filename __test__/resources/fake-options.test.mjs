@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 
 import { membersOf } from '../../dev/check/types.mjs'
-import { definitionFor, fakeCache, SharedCache } from '../support/fake-addon.mjs'
+import { fakeCache, SharedCache } from '../support/fake-addon.mjs'
 
 const types = readFileSync(new URL('../../index.d.ts', import.meta.url), 'utf8')
 const load = () => null
@@ -217,67 +217,6 @@ test('the addon is given a query with its defaults', (t) => {
   ]
   t.deepEqual(most, { ...whole, where })
 })
-
-test('tags are the same for all entries, or each one’s own, each once', (t) => {
-  t.deepEqual(definitionFor({ tags: ['a', 'b', 'a'] }).tags('1'), ['a', 'b'])
-  const own = definitionFor({ tags: (id) => [`hub:${id}`, 'docs', 'docs'] })
-  t.deepEqual(own.tags('7'), ['hub:7', 'docs'])
-  t.deepEqual(definitionFor({ tags: () => [] }).tags('7'), [])
-})
-
-for (const [what, tags, message] of [
-  [
-    'throws',
-    () => JSON.parse('{'),
-    /^tags of resource thing threw for an id: they must be an array/,
-  ],
-  ['gives nothing', () => {}, /^tags of resource thing gave undefined for an id: they must be/],
-  ['gives a string', (id) => id, /^tags of resource thing gave a string for an id/],
-  ['is async', async () => ['a'], /^tags of resource thing gave an object for an id/],
-  ['gives a number', () => ['a', 5], /^tags of resource thing gave a tag that is a number/],
-  ['gives a long one', () => ['x'.repeat(257)], /^tags of resource thing gave a tag that is 257/],
-]) {
-  test(`a function for tags that ${what} is named`, (t) => {
-    const secret = 'id-of-a-user'
-    const error = t.throws(() => definitionFor({ tags }).tags(secret), {
-      code: 'ARGUMENT_INVALID',
-      message,
-    })
-    t.false(error.retryable)
-    t.false(error.message.includes(secret))
-    t.is(error.cause?.code, what === 'throws' ? 'SyntaxError' : undefined)
-  })
-}
-
-test('a fallback is a copy, of a value or of what a function gives for the id', (t) => {
-  const value = { rows: [1], at: new Date(0) }
-  for (const fallback of [value, () => value]) {
-    const standIn = definitionFor({ fallback }).fallback('7')
-    t.deepEqual(standIn, { rows: [1], at: '1970-01-01T00:00:00.000Z' })
-    t.true(Object.isFrozen(standIn) && Object.isFrozen(standIn.rows))
-  }
-  t.false(Object.isFrozen(value))
-  t.is(definitionFor({ fallback: (id) => `none for ${id}` }).fallback('7'), 'none for 7')
-  for (const fallback of ['', 0, false, null]) {
-    t.is(definitionFor({ fallback }).fallback('7'), fallback)
-  }
-  const bytes = definitionFor({ fallback: new Uint8Array([1]) })
-  t.deepEqual(bytes.fallback('7'), Buffer.from([1]))
-  t.not(bytes.fallback('7'), bytes.fallback('7'))
-})
-
-for (const [what, fallback] of [
-  ['undefined', () => {}],
-  ['an object', async () => 'x'],
-  ['a symbol', () => Symbol('x')],
-]) {
-  test(`a fallback that gave ${what} gave none`, (t) => {
-    t.throws(() => definitionFor({ fallback }).fallback('7'), {
-      code: 'ARGUMENT_INVALID',
-      message: `fallback of resource thing gave ${what}: it must be a string, bytes, or what JSON has a text for`,
-    })
-  })
-}
 
 test('the addon is given its options as they are, and not the secret of the webhooks', (t) => {
   const onLog = () => {}

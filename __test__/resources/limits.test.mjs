@@ -23,7 +23,7 @@ for (const [option, wrong] of [
   ['maxEntries', [0, -1, 1.5, NaN, Infinity]],
   ['maxBytes', [0, -1, 1.5, NaN, Infinity]],
 ]) {
-  test(`${option} is a whole number from 1 on`, (t) => {
+  test.serial(`${option} is a whole number from 1 on`, (t) => {
     for (const value of wrong) {
       const message = new RegExp(`^option ${option} is ${value}: it must be a whole number from`)
       t.throws(() => new SharedCache({ [option]: value }), { code: 'CONFIG_INVALID', message })
@@ -32,31 +32,34 @@ for (const [option, wrong] of [
   })
 }
 
-test('no more entries are held than maxEntries, and the others come from the store', async (t) => {
-  const source = { loads: 0 }
-  const load = (id) => ((source.loads += 1), `of ${id}`)
-  const { prefix, cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
-  const shared = cache({ maxEntries: 10 })
-  const one = shared.resource({ name: 'one', load })
-  const two = shared.resource({ name: 'two', load })
-  const ids = numbers(50)
-  for (const id of ids) {
-    await one.get(id)
-    await two.get(id)
+test.serial(
+  'no more entries are held than maxEntries, and the others come from the store',
+  async (t) => {
+    const source = { loads: 0 }
+    const load = (id) => ((source.loads += 1), `of ${id}`)
+    const { prefix, cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
+    const shared = cache({ maxEntries: 10 })
+    const one = shared.resource({ name: 'one', load })
+    const two = shared.resource({ name: 'two', load })
+    const ids = numbers(50)
+    for (const id of ids) {
+      await one.get(id)
+      await two.get(id)
+      t.true(shared.stats().near.entries <= 10)
+    }
+    for (const name of ['one', 'two']) await stored(redis, prefix, name, 50)
+    const { near } = shared.stats()
+    t.is(near.maxEntries, 10)
+    t.true(near.entries > 0)
+    t.true(near.evictions >= 90, `${near.evictions} evictions`)
+    t.is(source.loads, 100)
+    for (const id of ids) t.is(await one.get(id), `of ${id}`)
+    t.is(source.loads, 100, 'what left memory is in the store')
     t.true(shared.stats().near.entries <= 10)
-  }
-  for (const name of ['one', 'two']) await stored(redis, prefix, name, 50)
-  const { near } = shared.stats()
-  t.is(near.maxEntries, 10)
-  t.true(near.entries > 0)
-  t.true(near.evictions >= 90, `${near.evictions} evictions`)
-  t.is(source.loads, 100)
-  for (const id of ids) t.is(await one.get(id), `of ${id}`)
-  t.is(source.loads, 100, 'what left memory is in the store')
-  t.true(shared.stats().near.entries <= 10)
-})
+  },
+)
 
-test('what is read all along stays in memory', async (t) => {
+test.serial('what is read all along stays in memory', async (t) => {
   const { cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
   const shared = cache({ maxEntries: 20 })
   const one = shared.resource({ name: 'one', load: (id) => `of ${id}` })
@@ -67,7 +70,7 @@ test('what is read all along stays in memory', async (t) => {
   }
 })
 
-test('no more bytes are held than maxBytes', async (t) => {
+test.serial('no more bytes are held than maxBytes', async (t) => {
   const text = 'x'.repeat(10_000)
   const { cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
   const shared = cache({ maxBytes: 100_000 })
@@ -83,7 +86,7 @@ test('no more bytes are held than maxBytes', async (t) => {
   t.true(near.evictions > 20, `${near.evictions} evictions`)
 })
 
-test('a value that is larger than maxBytes is served, and not held', async (t) => {
+test.serial('a value that is larger than maxBytes is served, and not held', async (t) => {
   const huge = Buffer.alloc(300_000, 1)
   const { cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
   const shared = cache({ maxBytes: 100_000 })
@@ -93,7 +96,7 @@ test('a value that is larger than maxBytes is served, and not held', async (t) =
   t.true(shared.stats().near.bytes <= 100_000)
 })
 
-test('an invalidation frees what it drops, or it is dropped by the next read', async (t) => {
+test.serial('an invalidation frees what it drops, or it is dropped by the next read', async (t) => {
   const source = sourceOf({ id: 'x'.repeat(50_000) })
   const { cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
   const shared = cache()
@@ -169,43 +172,46 @@ test.serial('an instance that nobody reads sends nothing', async (t) => {
 
 // Counts
 
-test('stats() has the members that the types name, and counts each resource by itself', async (t) => {
-  const source = sourceOf({ id: 'x' })
-  const { prefix, cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
-  const shared = cache()
-  const one = shared.resource({ name: 'one', load: source.load })
-  shared.resource({ name: 'other', load: source.load })
-  await Promise.all([one.get('id'), one.get('id')])
-  await stored(redis, prefix, 'one')
-  await held(one, 'id')
-  await one.get('id')
+test.serial(
+  'stats() has the members that the types name, and counts each resource by itself',
+  async (t) => {
+    const source = sourceOf({ id: 'x' })
+    const { prefix, cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
+    const shared = cache()
+    const one = shared.resource({ name: 'one', load: source.load })
+    shared.resource({ name: 'other', load: source.load })
+    await Promise.all([one.get('id'), one.get('id')])
+    await stored(redis, prefix, 'one')
+    await held(one, 'id')
+    await one.get('id')
 
-  const stats = shared.stats()
-  const named = [...membersOf(types, 'SharedCacheStats').keys()]
-  t.deepEqual(Object.keys(stats).toSorted(), named.toSorted())
-  const near = [...membersOf(types, 'SharedNearStatus').keys()]
-  t.deepEqual(Object.keys(stats.near).toSorted(), near.toSorted())
-  t.deepEqual(Object.keys(stats.resources).toSorted(), ['one', 'other'])
-  const [, counted] = types.match(
-    /export type ResourceCounters = Pick<\n {2}CacheCounters,\n(.*?)\n>/s,
-  )
-  const counters = [...counted.matchAll(/'(\w+)'/g)].map(([, name]) => name)
-  for (const counts of Object.values(stats.resources)) {
-    t.deepEqual(Object.keys(counts).toSorted(), counters.toSorted())
-  }
-  const { one: of, other } = stats.resources
-  t.is(of.joined, 1)
-  t.is(of.loaded, 1)
-  t.is(of.fills, 1)
-  t.true(of.memoryHits >= 2 && of.reads >= 4)
-  t.true(Object.values(other).every((count) => count === 0))
-  t.is(stats.reads, of.reads)
-  t.is(stats.hitRate, stats.memoryHits / stats.reads)
-  t.like(stats, { closed: false, invalidationPending: false, breaker: 'closed' })
-  t.is(typeof stats.instance, 'string')
-})
+    const stats = shared.stats()
+    const named = [...membersOf(types, 'SharedCacheStats').keys()]
+    t.deepEqual(Object.keys(stats).toSorted(), named.toSorted())
+    const near = [...membersOf(types, 'SharedNearStatus').keys()]
+    t.deepEqual(Object.keys(stats.near).toSorted(), near.toSorted())
+    t.deepEqual(Object.keys(stats.resources).toSorted(), ['one', 'other'])
+    const [, counted] = types.match(
+      /export type ResourceCounters = Pick<\n {2}CacheCounters,\n(.*?)\n>/s,
+    )
+    const counters = [...counted.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+    for (const counts of Object.values(stats.resources)) {
+      t.deepEqual(Object.keys(counts).toSorted(), counters.toSorted())
+    }
+    const { one: of, other } = stats.resources
+    t.is(of.joined, 1)
+    t.is(of.loaded, 1)
+    t.is(of.fills, 1)
+    t.true(of.memoryHits >= 2 && of.reads >= 4)
+    t.true(Object.values(other).every((count) => count === 0))
+    t.is(stats.reads, of.reads)
+    t.is(stats.hitRate, stats.memoryHits / stats.reads)
+    t.like(stats, { closed: false, invalidationPending: false, breaker: 'closed' })
+    t.is(typeof stats.instance, 'string')
+  },
+)
 
-test('a cache that nobody has read yet has its counts at nought', async (t) => {
+test.serial('a cache that nobody has read yet has its counts at nought', async (t) => {
   const { cache } = sharedFleet(t, store, QUIET)
   const shared = cache()
   t.like(shared.stats(), { reads: 0, hitRate: null, storeCommands: 0, resources: {} })
@@ -215,7 +221,7 @@ test('a cache that nobody has read yet has its counts at nought', async (t) => {
   t.is(typeof shared.metrics(), 'string')
 })
 
-test('a value that nobody wanted expires in the store', async (t) => {
+test.serial('a value that nobody wanted expires in the store', async (t) => {
   const { prefix, cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
   const shared = cache()
   await shared.resource({ name: 'thing', load: () => 'x', ttlSeconds: 77 }).get('id')

@@ -3,7 +3,6 @@ import test from 'ava'
 
 import { until } from '../../dev/until.mjs'
 import { ASKING, held, LEASED, sharedFleet, sourceOf, stored } from '../support/resources.mjs'
-import { runProgram } from '../support/program.mjs'
 import { withStore } from '../support/store.mjs'
 
 const store = withStore(test)
@@ -24,7 +23,7 @@ function heldBack() {
   return { begun, load }
 }
 
-test('a hundred readers at the same time share a load', async (t) => {
+test.serial('a hundred readers at the same time share a load', async (t) => {
   const source = sourceOf({ id: 'x' })
   const { cache } = sharedFleet(t, store, LEASED)
   const one = cache().resource({ name: 'thing', load: source.load })
@@ -35,7 +34,7 @@ test('a hundred readers at the same time share a load', async (t) => {
   t.deepEqual(source.loads, ['id'])
 })
 
-test('readers of a hundred ids have a load each', async (t) => {
+test.serial('readers of a hundred ids have a load each', async (t) => {
   const source = sourceOf()
   const ids = Array.from({ length: 100 }, (_, number) => `${number}`)
   for (const id of ids) source.values.set(id, `of ${id}`)
@@ -48,7 +47,7 @@ test('readers of a hundred ids have a load each', async (t) => {
   t.deepEqual(source.loads.toSorted(), ids.toSorted())
 })
 
-test('two resources have an entry each under the same id', async (t) => {
+test.serial('two resources have an entry each under the same id', async (t) => {
   const { cache } = sharedFleet(t, store, LEASED)
   const shared = cache()
   const one = shared.resource({ name: 'one', load: () => 'of one' })
@@ -72,7 +71,7 @@ for (const [how, load, cause] of [
     { message: /is a function that JSON has no/, code: 'TypeError' },
   ],
 ]) {
-  test(`a loader that ${how} is LOAD_FAILED, with what it said`, async (t) => {
+  test.serial(`a loader that ${how} is LOAD_FAILED, with what it said`, async (t) => {
     const { cache } = sharedFleet(t, store, LEASED)
     const one = cache().resource({ name: 'thing', load })
     for (const read of [one.get, one.getEntry]) {
@@ -87,7 +86,7 @@ for (const [how, load, cause] of [
   })
 }
 
-test('a failure is not held: the next read asks again', async (t) => {
+test.serial('a failure is not held: the next read asks again', async (t) => {
   const source = sourceOf({ id: 'x' })
   let fails = true
   const { prefix, cache } = sharedFleet(t, store, LEASED)
@@ -101,7 +100,7 @@ test('a failure is not held: the next read asks again', async (t) => {
   t.is(await one.get('id'), 'x')
 })
 
-test('a loader that fails for one id does not for another', async (t) => {
+test.serial('a loader that fails for one id does not for another', async (t) => {
   const { cache } = sharedFleet(t, store, LEASED)
   const load = (id) => (id === 'bad' ? failing() : `of ${id}`)
   const one = cache().resource({ name: 'thing', load })
@@ -118,7 +117,7 @@ for (const [what, fallback, expected] of [
   ['null', null, null],
   ['a function of the id', (id) => ({ for: id }), { for: 'id' }],
 ]) {
-  test(`a fallback that is ${what} is served, labelled and not stored`, async (t) => {
+  test.serial(`a fallback that is ${what} is served, labelled and not stored`, async (t) => {
     let fails = true
     const { prefix, cache } = sharedFleet(t, store, LEASED)
     const load = () => (fails ? failing() : 'real')
@@ -138,7 +137,7 @@ for (const [what, fallback] of [
   ['gives undefined', () => {}],
   ['is async', async () => 'x'],
 ]) {
-  test(`a fallback that ${what} is none`, async (t) => {
+  test.serial(`a fallback that ${what} is none`, async (t) => {
     const { cache } = sharedFleet(t, store, LEASED)
     const one = cache().resource({ name: 'thing', load: failing, fallback })
     const error = await t.throwsAsync(one.get('id'), FAILED)
@@ -177,28 +176,31 @@ test.serial('what an invalidation superseded is not served as the last known val
   t.like(await two.getEntry('id'), { value: 'stand-in', tier: 'fallback' })
 })
 
-test('a loader that never ends is given up at its deadline, and its flight with it', async (t) => {
-  const { begun, load } = heldBack()
-  const { cache } = sharedFleet(t, store, LEASED)
-  const one = cache().resource({ name: 'thing', load, loadTimeoutMs: 50 })
-  const before = performance.now()
-  const error = await t.throwsAsync(one.get('id'), FAILED)
-  t.true(performance.now() - before < 5000)
-  t.regex(error.cause.code, /timeout/i)
-  const [first] = begun
-  await until(() => first.signal.aborted, 'the signal')
-  t.is(first.signal.reason.name, 'TimeoutError')
+test.serial(
+  'a loader that never ends is given up at its deadline, and its flight with it',
+  async (t) => {
+    const { begun, load } = heldBack()
+    const { cache } = sharedFleet(t, store, LEASED)
+    const one = cache().resource({ name: 'thing', load, loadTimeoutMs: 50 })
+    const before = performance.now()
+    const error = await t.throwsAsync(one.get('id'), FAILED)
+    t.true(performance.now() - before < 5000)
+    t.regex(error.cause.code, /timeout/i)
+    const [first] = begun
+    await until(() => first.signal.aborted, 'the signal')
+    t.is(first.signal.reason.name, 'TimeoutError')
 
-  const next = one.get('id')
-  await until(() => begun.length === 2, 'the next load')
-  begun[1].resolve('in time')
-  t.is(await next, 'in time')
-  first.resolve('too late')
-  await new Promise(setImmediate)
-  t.is(await one.get('id'), 'in time')
-})
+    const next = one.get('id')
+    await until(() => begun.length === 2, 'the next load')
+    begun[1].resolve('in time')
+    t.is(await next, 'in time')
+    first.resolve('too late')
+    await new Promise(setImmediate)
+    t.is(await one.get('id'), 'in time')
+  },
+)
 
-test('the deadline of a load is the resource’s, else the cache’s', async (t) => {
+test.serial('the deadline of a load is the resource’s, else the cache’s', async (t) => {
   const { cache } = sharedFleet(t, store, LEASED)
   const shared = cache({ sourceTimeoutMs: 60 })
   const load = () => new Promise(() => {})
@@ -212,7 +214,7 @@ test('the deadline of a load is the resource’s, else the cache’s', async (t)
   t.deepEqual(ended, ['cache', 'own'])
 })
 
-test('a load that began before an invalidation is not stored, and not held', async (t) => {
+test.serial('a load that began before an invalidation is not stored, and not held', async (t) => {
   const { begun, load } = heldBack()
   const { cache } = sharedFleet(t, store, LEASED)
   const shared = cache()
@@ -232,7 +234,7 @@ test('a load that began before an invalidation is not stored, and not held', asy
   t.is(await other.get('id'), 'new')
 })
 
-test('the loader is given the id as a string, and a signal', async (t) => {
+test.serial('the loader is given the id as a string, and a signal', async (t) => {
   const { begun, load } = heldBack()
   const { cache } = sharedFleet(t, store, LEASED)
   const one = cache().resource({ name: 'thing', load })
@@ -250,105 +252,50 @@ for (const [what, tags] of [
   ['gives a string', (id) => id],
   ['gives a number among them', () => ['a', 5]],
 ]) {
-  test(`a function for tags that ${what} makes the read ARGUMENT_INVALID, and names the resource`, async (t) => {
-    const source = sourceOf({ id: 'x' })
-    const { cache } = sharedFleet(t, store, LEASED)
-    const one = cache().resource({ name: 'thing', load: source.load, tags })
-    // It may throw as well as reject.
-    const error = await t.throwsAsync(async () => one.get('id'), { code: 'ARGUMENT_INVALID' })
-    t.regex(error.message, /resource thing/)
-    t.false(error.retryable)
-    t.deepEqual(source.loads, [])
-  })
+  test.serial(
+    `a function for tags that ${what} makes the read ARGUMENT_INVALID, and names the resource`,
+    async (t) => {
+      const source = sourceOf({ id: 'x' })
+      const { cache } = sharedFleet(t, store, LEASED)
+      const one = cache().resource({ name: 'thing', load: source.load, tags })
+      // It may throw as well as reject.
+      const error = await t.throwsAsync(async () => one.get('id'), { code: 'ARGUMENT_INVALID' })
+      t.regex(error.message, /resource thing/)
+      t.false(error.retryable)
+      t.deepEqual(source.loads, [])
+    },
+  )
 }
 
-test('after close() a read rejects with CLOSED, and what was under way ends as it would have', async (t) => {
-  const { begun, load } = heldBack()
-  const { cache } = sharedFleet(t, store, LEASED)
-  const shared = cache()
-  const one = shared.resource({ name: 'thing', load })
-  const read = one.get('id')
-  await until(() => begun.length === 1, 'the load')
-  const closing = shared.close()
-  await t.throwsAsync(one.get('id'), { code: 'CLOSED' })
-  begun[0].resolve('x')
-  t.is(await read, 'x')
-  await closing
-  await t.throwsAsync(one.getMany(['a', 'b']), { code: 'CLOSED' })
-  await t.throwsAsync(one.invalidate('id'), { code: 'CLOSED' })
-})
+test.serial(
+  'after close() a read rejects with CLOSED, and what was under way ends as it would have',
+  async (t) => {
+    const { begun, load } = heldBack()
+    const { cache } = sharedFleet(t, store, LEASED)
+    const shared = cache()
+    const one = shared.resource({ name: 'thing', load })
+    const read = one.get('id')
+    await until(() => begun.length === 1, 'the load')
+    const closing = shared.close()
+    await t.throwsAsync(one.get('id'), { code: 'CLOSED' })
+    begun[0].resolve('x')
+    t.is(await read, 'x')
+    await closing
+    await t.throwsAsync(one.getMany(['a', 'b']), { code: 'CLOSED' })
+    await t.throwsAsync(one.invalidate('id'), { code: 'CLOSED' })
+  },
+)
 
-test('without a store values are held for a lease, and an invalidation is of this instance', async (t) => {
-  const source = sourceOf({ id: 'old' })
-  const { cache } = sharedFleet(t, store, { ...LEASED, upstashUrl: '' })
-  const one = cache().resource({ name: 'thing', load: source.load })
-  t.deepEqual([await one.get('id'), await one.get('id')], ['old', 'old'])
-  t.is(source.loads.length, 1)
-  source.values.set('id', 'new')
-  t.like(await one.invalidate('id'), { shared: false, generation: null })
-  t.is(await one.get('id'), 'new')
-})
-
-test.serial('a process with resources ends by itself, with loads under way too', async (t) => {
-  const program = `
-    import { SharedCache } from 'grove-shared-cache'
-    globalThis.kept = new SharedCache({ logLevel: 'silent', redisTimeoutMs: 5000 })
-    const one = kept.resource({ name: 'thing', load: async (id) => 'of ' + id, tags: (id) => [id] })
-    console.log(await one.get('id'), (await one.invalidate('id')).shared, await one.get('id'))
-    const never = kept.resource({ name: 'never', load: () => new Promise(() => {}) })
-    never.get('id')`
-  const { environment } = store
-  const { status, signal, stdout, stderr } = await runProgram(program, { environment })
-  t.deepEqual([signal, stderr], [null, ''])
-  t.is(stdout, 'of id true of id\n')
-  t.is(status, 0)
-})
-
-test.serial('a cache is collected, though its loader sees it', async (t) => {
-  const program = `
-    import { SharedCache } from 'grove-shared-cache'
-    // What holds a resource for the time of a first read ends at once.
-    const real = setTimeout
-    globalThis.setTimeout = (run, ms, ...more) => real(run, ms === 10_000 ? 0 : ms, ...more)
-    const gone = []
-    for (let made = 0; made < 20; made++) {
-      const cache = new SharedCache({ logLevel: 'silent', redisTimeoutMs: 5000 })
-      const one = cache.resource({ name: 'thing', load: async (id) => (cache ? 'of ' + id : '') })
-      if ((await one.get('id')) !== 'of id') throw new Error('no value')
-      gone.push(new WeakRef(cache))
-    }
-    for (let turn = 0; turn < 200 && gone.some((each) => each.deref()); turn++) {
-      gc()
-      await new Promise((resolve) => real(resolve, 5))
-    }
-    console.log(gone.filter((each) => each.deref()).length)`
-  const { environment } = store
-  const flags = ['--expose-gc']
-  const { status, stdout, stderr } = await runProgram(program, { environment, flags })
-  t.deepEqual([status, stderr], [0, ''])
-  // A few may be in registers still; held by the addon, all would be there.
-  t.true(Number(stdout) < 5, stdout)
-})
-
-test.serial('each worker has a cache of its own on the same keys', async (t) => {
-  const worker = `
-    import { parentPort, workerData } from 'node:worker_threads'
-    import { SharedCache } from 'grove-shared-cache'
-    const cache = new SharedCache({ logLevel: 'silent', redisTimeoutMs: 5000 })
-    const one = cache.resource({ name: 'thing', load: async (id) => ({ id, of: 'a loader' }) })
-    const values = await Promise.all(['a', 'b', workerData].map(one.get))
-    parentPort.postMessage(values)`
-  const program = `
-    import { once } from 'node:events'
-    import { Worker } from 'node:worker_threads'
-    const one = async (workerData) => {
-      const worker = new Worker(${JSON.stringify(worker)}, { eval: true, workerData })
-      const [[values], [status]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')])
-      return [status, ...values.map(({ id }) => id)].join()
-    }
-    console.log((await Promise.all(['w', 'x', 'y', 'z'].map(one))).join(' '))`
-  const { environment } = store
-  const { status, stdout, stderr } = await runProgram(program, { environment })
-  t.deepEqual([status, stderr], [0, ''])
-  t.is(stdout, '0,a,b,w 0,a,b,x 0,a,b,y 0,a,b,z\n')
-})
+test.serial(
+  'without a store values are held for a lease, and an invalidation is of this instance',
+  async (t) => {
+    const source = sourceOf({ id: 'old' })
+    const { cache } = sharedFleet(t, store, { ...LEASED, upstashUrl: '' })
+    const one = cache().resource({ name: 'thing', load: source.load })
+    t.deepEqual([await one.get('id'), await one.get('id')], ['old', 'old'])
+    t.is(source.loads.length, 1)
+    source.values.set('id', 'new')
+    t.like(await one.invalidate('id'), { shared: false, generation: null })
+    t.is(await one.get('id'), 'new')
+  },
+)

@@ -68,3 +68,12 @@ export function held(resource, id) {
     return entry.tier === 'memory' && entry
   }, `an entry in memory`)
 }
+
+/** Two instances; the second has no loader that answers, so what it gives comes from the store. */
+export function pairOn(t, store, { load }) {
+  const { prefix, cache } = sharedFleet(t, store, LEASED)
+  const failing = () => Promise.reject(new Error('not to be asked'))
+  const one = cache().resource({ name: 'thing', load })
+  const other = cache().resource({ name: 'thing', load: failing })
+  return { prefix, one, other }
+}
