@@ -155,9 +155,14 @@ test.serial('what something else wrote over a value is a miss, and not an answer
   const one = cache().resource({ name: 'thing', load: source.load })
   t.is(await one.get('id'), 'real')
   await stored(redis, prefix, 'thing')
-  await redis.set(`${prefix}:thing:id:value`, 'injected')
-  const cold = cache().resource({ name: 'thing', load: source.load })
-  t.is(await cold.get('id'), 'real')
+  const key = `${prefix}:thing:id:value`
+  const other = await redis.getBuffer(key)
+  other[other.length - 1] ^= 1
+  for (const injected of ['injected', '', other]) {
+    await redis.set(key, injected)
+    const cold = cache().resource({ name: 'thing', load: source.load })
+    t.is(await cold.get('id'), 'real')
+  }
 })
 
 for (const nothing of [null, undefined]) {
