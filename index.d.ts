@@ -418,6 +418,7 @@ export type ResourceCounters = Pick<
   | 'misses'
   | 'foreign'
   | 'signaturesRefused'
+  | 'storeFaults'
   | 'sourceReads'
   | 'sourceFaults'
   | 'stale'

@@ -228,7 +228,7 @@ test.serial(
     await one.invalidate('id')
     t.is(await one.get('id'), 'new')
     begun[0].resolve('old')
-    t.is(await early, 'old', 'who was waiting gets it')
+    t.is(await early, 'new', 'nobody is given an older value than another was')
     t.is((await held(one, 'id')).value, 'new')
     const other = cache().resource({ name: 'thing', load: () => 'new' })
     t.is(await other.get('id'), 'new')

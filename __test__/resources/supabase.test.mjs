@@ -149,7 +149,7 @@ test.serial('what Supabase refuses is LOAD_FAILED with a word, or the fallback',
   const shared = cache()
   const lens = shared.resource(lensConfiguration())
   const error = await t.throwsAsync(lens.get('story'), { code: 'LOAD_FAILED' })
-  t.true(error.retryable)
+  t.false(error.retryable)
   t.is(error.cause.code, 'unauthorized')
   t.false(`${error.message} ${error.cause.message}`.includes('canary'))
   const flag = shared.resource(featureFlag({ fallback: { key: 'dark', enabled: false } }))

@@ -545,7 +545,7 @@ fn counters_of(engine: &Engine, all: &[&Stats]) -> CacheCounters {
 }
 
 /// What one resource counts, by the names of `CacheCounters`.
-const RESOURCE_COUNTERS: [(&str, fn(&Stats) -> u64); 15] = [
+const RESOURCE_COUNTERS: [(&str, fn(&Stats) -> u64); 16] = [
     ("reads", Stats::reads),
     ("memoryHits", |stats| stats.memory_hits.get()),
     ("joined", |stats| stats.joined.get()),
@@ -560,6 +560,7 @@ const RESOURCE_COUNTERS: [(&str, fn(&Stats) -> u64); 15] = [
     ("stale", |stats| stats.stale.get()),
     ("fallbacks", |stats| stats.fallbacks.get()),
     ("fills", |stats| stats.fills.get()),
+    ("fillsRefused", |stats| stats.fills_refused.get()),
     ("refreshes", |stats| stats.refreshes.get()),
 ];
 

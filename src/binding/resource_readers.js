@@ -12,7 +12,9 @@ function readersOf() {
       const text = typeof id === 'number' && Number.isSafeInteger(id) ? String(id) : id
       const handle = handles.get(text)
       const promise = handle === undefined ? undefined : hit(handle)
-      return promise === undefined ? ask(text) : promise
+      if (promise !== undefined) return promise
+      // Half a surrogate pair would become another id on its way.
+      return ask(typeof text === 'string' && !text.isWellFormed() ? undefined : text)
     },
   }
 }
