@@ -7,6 +7,7 @@ import test from 'ava'
 import { chromium } from 'playwright-core'
 
 import { startInstances } from '../dev/instances.mjs'
+import { editLens } from '../dev/lens-edits.mjs'
 import { sectionsOf, startPromptEditor } from '../dev/prompt-editor.mjs'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { browserPath } from '../dev/setup.mjs'
@@ -175,6 +176,27 @@ test.serial('a frozen instance is gone past, by its lease', async (t) => {
   t.regex(await row(other).locator('.words').textContent(), /^confirmed after .+ \(acknowledged\)$/)
   await page.waitForSelector('#propagation .mark.late')
   await look('frozen')
+  await close()
+})
+
+test.serial('lenses that were given out are shown, and the webhook that dropped one', async (t) => {
+  await activate('you have lenses')
+  const secret = 'a webhook secret of 32 characters'
+  const [first] = await fleet(t, { SUPABASE_WEBHOOK_SECRET: secret })
+  const { page, look, close } = await open(t, first)
+  await page.waitForSelector('#lenses dt:text-is("None yet")')
+  await page.waitForSelector('text=None was invalidated through this server yet')
+  await first.lens('numbers')
+  await editLens(stack.sql, 'story', 'Through a keyhole')
+  await first.lens('story')
+  await page.waitForSelector('#lenses dd:text-is("Through a keyhole")')
+  t.deepEqual(await page.locator('#lenses dt').allTextContents(), ['story', 'numbers'])
+  await first.webhook(await editLens(stack.sql, 'story', 'Through a telescope'), secret)
+  await page.waitForSelector('#changes dd:text-is("UPDATE lenses")')
+  await page.waitForSelector('#changes .hint >> text=1 entry dropped')
+  await first.lens('story')
+  await page.waitForSelector('#lenses dd:text-is("Through a telescope")')
+  await look('lenses')
   await close()
 })
 

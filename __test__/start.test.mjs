@@ -67,6 +67,7 @@ for (const [store, args] of [
     t.deepEqual(await run.ended, { status: 0, signal: null }, run.output)
     t.true(run.output.includes(`${store} behind an Upstash bridge`), run.output)
     t.regex(run.output, /All 3 instances served the new prompt within 1000 ms/)
+    t.regex(run.output, /All 3 instances served the new lens within 1000 ms/)
     t.false(run.output.includes('\u001b'), 'no colour outside a terminal')
     t.deepEqual(await run.survivors(), [])
   })
@@ -74,13 +75,13 @@ for (const [store, args] of [
 
 needsProc.serial('it stays up, and the commands that it prints do what they say', async (t) => {
   const run = start(t, [])
-  await run.printed('/api/debug/system-prompt\n')
+  await run.printed('/api/lens/story\n')
   await run.printed('Still running')
   const [console] = run.output.match(/^http:\S+\/console$/m)
   t.is((await fetch(console)).status, 200)
   t.true((await (await fetch(`${console}/state`)).json()).editable)
   const commands = run.output.replaceAll('\\\n', ' ').match(/^curl .+$/gm)
-  t.is(commands.length, 6)
+  t.is(commands.length, 11)
   if (spawnSync('curl', ['--version']).status === 0) {
     const outputs = commands.map((command) => {
       return spawnSync('sh', ['-c', command.replace('curl', 'curl -sS --fail')], {
@@ -93,6 +94,9 @@ needsProc.serial('it stays up, and the commands that it prints do what they say'
     )
     for (const { stdout } of outputs.slice(2, 5)) t.is(JSON.parse(stdout).title, 'By hand')
     t.regex(JSON.parse(outputs[5].stdout).fullContent, /patient gardener/)
+    t.deepEqual(JSON.parse(outputs[7].stdout).invalidated.entries, 1)
+    // The one that was told at once; the others are told by it.
+    t.is(JSON.parse(outputs[8].stdout).lens.title, 'By hand')
   }
   run.child.kill('SIGINT')
   t.deepEqual(await run.ended, { status: 0, signal: null }, run.output)

@@ -8,6 +8,17 @@ import { startSource, startStore } from './stack.mjs'
 const STORE = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN']
 const SOURCE = ['SUPABASE_URL', 'SUPABASE_SERVICE_ROLE_KEY']
 const FORGET_WITHIN_MS = 3000
+/** The keys of a demo that do not expire soon. */
+const LEFT_BEHIND = [
+  'active',
+  'version',
+  'config',
+  'generation',
+  'resources:generation',
+  'resources:lens:generation',
+  'resources:lens:story:generation',
+  'resources:tag:table%3Apublic.lenses:generation',
+]
 
 /** Why an environment cannot be used, or null: half of a pair is a mistake, and not a reason to take a local one. */
 export function problemOf(environment) {
@@ -57,7 +68,7 @@ async function yourStore(environment) {
   // Keys of its own: what is tried out here must not reach servers that use the same database.
   const keyPrefix = `grove-demo-${randomBytes(4).toString('hex')}:system-prompt`
   const forget = () => {
-    const keys = ['active', 'version', 'config', 'generation'].map((name) => `${keyPrefix}:${name}`)
+    const keys = LEFT_BEHIND.map((name) => `${keyPrefix}:${name}`)
     return fetch(url, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

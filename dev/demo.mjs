@@ -1,28 +1,35 @@
-// The visible run: three instances, one edit, one invalidation through one of them, and when each serves the new prompt.
+// The visible run: three instances, one edit, one invalidation through one of them, and when each serves the new prompt; then the same
+// with a lens, of which Supabase tells one of them.
+
+import { randomBytes } from 'node:crypto'
 
 import { openBackends } from './backends.mjs'
 import { fingerprintOf } from './fingerprint.mjs'
 import { inWords, startInstances } from './instances.mjs'
+import { editLens } from './lens-edits.mjs'
 import { startPromptEditor } from './prompt-editor.mjs'
 import { activatePrompt } from './prompt-edits.mjs'
 import { measurePropagation } from './propagation.mjs'
 import { columns, dim, heading, ms } from './terminal.mjs'
 
 const BOUND_MS = 1000
+const LENS = 'story'
 
 /**
  * @param {object} options
  * @param {Record<string, string | undefined>} options.environment of the instances; names the user's own store or source
  * @param {boolean} options.embedded
  * @param {(stop: () => Promise<void>) => void} options.onStarted given the way to stop each part as soon as it is up
- * @returns {Promise<{ passed: boolean, backends: object, instances: Array }>} whether every instance changed in time
+ * @returns {Promise<{ passed: boolean, backends: object, instances: Array, webhookSecret: string }>} whether every instance changed
+ *   in time
  */
 export async function runDemo({ environment, embedded, onStarted }) {
   heading('Starting')
   const backends = await openBackends({ environment, embedded })
   onStarted(backends.stop)
   const { store, source } = backends
-  const given = { ...backends.environment }
+  const webhookSecret = environment.SUPABASE_WEBHOOK_SECRET || randomBytes(24).toString('base64url')
+  const given = { ...backends.environment, SUPABASE_WEBHOOK_SECRET: webhookSecret }
   if (source.local) {
     // The console's edit box; a Supabase of yours is only read.
     const editor = await startPromptEditor(source.sql)
@@ -81,9 +88,47 @@ export async function runDemo({ environment, embedded, onStarted }) {
   heading('Who answered so far (GET /api/debug/system-prompt)')
   await showCounters(instances)
 
-  const passed = arrivals.every(({ afterMs }) => afterMs !== null && afterMs <= BOUND_MS)
-  heading(verdict(arrivals, passed, source.local))
-  return { passed, backends, instances }
+  const promptPassed = inTime(arrivals)
+  const lensArrivals = source.local ? await changeLens(source, instances, webhookSecret) : []
+  const lensesPassed = inTime(lensArrivals)
+  heading(verdict(arrivals, promptPassed, source.local ? 'the new prompt' : 'the new generation'))
+  if (source.local) heading(verdict(lensArrivals, lensesPassed, 'the new lens'))
+  return { passed: promptPassed && lensesPassed, backends, instances, webhookSecret }
+}
+
+const inTime = (arrivals) =>
+  arrivals.every(({ afterMs }) => afterMs !== null && afterMs <= BOUND_MS)
+
+/** Edits a lens, and tells one instance of it as Supabase would. */
+async function changeLens({ sql }, instances, secret) {
+  const ask = (instance) => instance.lens(LENS)
+  for (const instance of instances) await ask(instance)
+  const through = instances[1]
+  const title = `Through a story, edited at ${new Date().toTimeString().slice(0, 8)}`
+  const change = await editLens(sql, LENS, title)
+  heading(`A lens is edited in Postgres, and its webhook goes to ${through.name} only`)
+  const { receipt, invalidateMs, arrivals } = await measurePropagation({
+    instances,
+    through,
+    invalidate: (instance) => instance.webhook(change, secret),
+    ask,
+    isNew: ({ lens }) => lens.title === title,
+  })
+  const { entries } = receipt.invalidated
+  console.log(
+    `  POST ${through.url}/hooks/supabase was answered in ${ms(invalidateMs)}: ${entries} entry dropped`,
+  )
+  heading(`After: time from that answer to the first GET /api/lens/${LENS} with the change`)
+  columns(
+    arrivals.map(({ instance, chat: { lens, tier, generation }, afterMs }) => [
+      instance.name,
+      arrival(afterMs),
+      `"${lens.title}"`,
+      `from ${tier}`,
+      `generation ${generation ?? 'unknown'}`,
+    ]),
+  )
+  return arrivals
 }
 
 /** Edits the prompt as the admin console does. @returns {(chat: object) => boolean} whether a chat got the new one */
@@ -166,8 +211,7 @@ async function showCounters(instances) {
   ])
 }
 
-function verdict(arrivals, passed, edited) {
-  const change = edited ? 'the new prompt' : 'the new generation'
+function verdict(arrivals, passed, change) {
   if (!passed) return `Failed: not every instance served ${change} within ${BOUND_MS} ms.`
   const slowest = Math.max(...arrivals.map(({ afterMs }) => afterMs))
   return `All ${arrivals.length} instances served ${change} within ${BOUND_MS} ms; the slowest after ${ms(slowest)}.`

@@ -110,6 +110,15 @@ class Instance {
     return this.#ask('GET', '/api/debug/system-prompt')
   }
 
+  lens(id) {
+    return this.#ask('GET', `/api/lens/${encodeURIComponent(id)}`)
+  }
+
+  /** Tells it of a changed row as Supabase does. @param {object} change as `dev/lens-edits.mjs` gives it */
+  webhook(change, secret) {
+    return this.#ask('POST', '/hooks/supabase', change, { authorization: `Bearer ${secret}` })
+  }
+
   /** Asks it to close, and kills it if it does not. @returns {Promise<{ code: number, signal: string }>} */
   async stop() {
     this.#child.kill('SIGTERM')
@@ -119,10 +128,11 @@ class Instance {
     return end
   }
 
-  async #ask(method, path, body) {
+  async #ask(method, path, body, headers) {
     const response = await fetch(this.url + path, {
       method,
-      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
     })
     const text = await response.text()
     if (!response.ok)

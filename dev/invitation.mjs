@@ -10,8 +10,9 @@ const VARIABLES = [
 ]
 const JSON_HEADER = `-H 'content-type: application/json'`
 
-/** @param {{ backends: object, instances: Array }} run */
-export function printInvitation({ backends: { store, source, environment }, instances }) {
+/** @param {{ backends: object, instances: Array, webhookSecret: string }} run */
+export function printInvitation({ backends: { store, source, environment }, ...run }) {
+  const { instances, webhookSecret } = run
   const [first] = instances
   heading('Still running, until Ctrl-C')
   columns([
@@ -43,4 +44,16 @@ export function printInvitation({ backends: { store, source, environment }, inst
   heading('See what each instance serves')
   for (const { url } of instances) console.log(`curl -X POST ${url}/api/chat/init`)
   console.log(`curl ${first.url}/api/debug/system-prompt`)
+  if (!source.local) return
+  heading(
+    `Edit a lens, tell ${first.name} of it as Supabase does, and see what each instance serves`,
+  )
+  console.log(
+    `curl -X PATCH '${source.url}/rest/v1/lenses?id=eq.story' ${JSON_HEADER} \\
+  -H 'apikey: ${source.key}' -d '{"title":"By hand"}'
+curl -X POST ${first.url}/hooks/supabase ${JSON_HEADER} \\
+  -H 'authorization: Bearer ${webhookSecret}' \\
+  -d '{"type":"UPDATE","schema":"public","table":"lenses","record":{"id":"story"},"old_record":{"id":"story"}}'`,
+  )
+  for (const { url } of instances) console.log(`curl ${url}/api/lens/story`)
 }

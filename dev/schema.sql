@@ -47,8 +47,12 @@ create table public.rag_documents (
 create table public.lenses (
   id text primary key,
   title text not null,
-  weights jsonb not null default '{}'
+  payload jsonb not null default '{}',
+  updated_at timestamptz not null default now()
 );
+
+create trigger lenses_updated_at before update on public.lenses
+  for each row execute function public.set_updated_at();
 
 create table public.feature_flags (
   key text primary key,

@@ -37,3 +37,7 @@ insert into public.system_prompts (title, description, status, tags, payload) va
     'useNavigationBlocks', false
   )
 );
+
+insert into public.lenses (id, title, payload) values
+('story', 'Through a story', '{"opening": "Begin with one person and what they want.", "depth": 2}'),
+('numbers', 'Through numbers', '{"opening": "Begin with the largest number, and its source.", "depth": 3}');

@@ -4,7 +4,8 @@ import { argumentsOf, refuse } from './arguments.mjs'
 import { setUp } from './setup.mjs'
 
 const usage = `Shows one prompt shared by three Express instances: starts a local store and source and the instances,
-edits the prompt, invalidates it through one instance, and measures when each of them serves the new one.
+edits the prompt, invalidates it through one instance, and measures when each of them serves the new one; then a lens,
+of which the webhook tells one instance.
 Then it stays up to be played with, until Ctrl-C; the console of the instances is the place for that.
 
   npm start                     starts everything

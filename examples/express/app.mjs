@@ -1,4 +1,5 @@
-// The routes. All that concerns the cache is three calls: fetch, invalidate, debug. The console's are in console.mjs.
+// The routes. All that concerns the prompt is three calls: fetch, invalidate, debug. Those of the lenses and Supabase's webhook are in
+// resources.mjs, the console's in console.mjs.
 
 import { createHash, randomUUID } from 'node:crypto'
 import express from 'express'
@@ -10,6 +11,7 @@ import {
 
 import { adminOnly } from './admin.mjs'
 import { createConsole } from './console.mjs'
+import { createResourceRoutes } from './resources.mjs'
 
 const SESSIONS_KEPT = 1000
 // By then the lease of an instance that says nothing is over, with the default `maxStalenessMs`.
@@ -18,15 +20,18 @@ const PROVEN_WITHIN_MS = 1000
 /**
  * The Express application, not listening yet.
  *
+ * @param {ReturnType<typeof import('./resources.mjs').openResources>} resources
  * @param {{ adminToken?: string, proxies?: number, editUrl?: string }} [options] `adminToken`: what the admin routes ask for; without
  *   one they are open. `proxies`: how many stand in front of this server, so that the rate limit sees the client's address.
  *   `editUrl`: where the console posts an edited prompt; without it the console edits nothing
  */
-export function createApp({ adminToken, proxies = 0, editUrl } = {}) {
+export function createApp(resources, { adminToken, proxies = 0, editUrl } = {}) {
   const app = express()
   const sessions = new Map()
-  const operators = createConsole({ adminToken, editUrl })
+  const shared = createResourceRoutes(resources, { adminToken })
+  const operators = createConsole({ adminToken, editUrl, resources: shared.state })
   app.set('trust proxy', proxies)
+  app.use(shared.webhooks)
   app.use(express.json())
 
   app.get('/healthz', (request, response) => response.json({ status: 'ok' }))
@@ -59,7 +64,10 @@ export function createApp({ adminToken, proxies = 0, editUrl } = {}) {
     const type = request.body?.type ?? ''
     if (typeof type !== 'string')
       return response.status(400).json({ error: 'type is not a string' })
-    if (type !== '' && type !== 'system-prompt') {
+    const ids = request.body?.ids
+    if (ids !== undefined && !isIds(ids))
+      return response.status(400).json({ error: 'ids are not 1 to 100 strings' })
+    if (!['', 'system-prompt', 'lens'].includes(type)) {
       return response.json({
         success: true,
         message: `Nothing to invalidate for type "${type}"`,
@@ -67,8 +75,10 @@ export function createApp({ adminToken, proxies = 0, editUrl } = {}) {
       })
     }
     try {
-      const receipt = await invalidateSystemPrompt({ wait: 'all', timeoutMs: PROVEN_WITHIN_MS })
-      operators.invalidated(receipt)
+      const proof = { wait: 'all', timeoutMs: PROVEN_WITHIN_MS }
+      const receipt =
+        type === 'lens' ? await shared.invalidate(ids, proof) : await invalidateSystemPrompt(proof)
+      if (type !== 'lens') operators.invalidated(receipt)
       response.json({
         success: true,
         message: 'Cache invalidated',
@@ -76,7 +86,7 @@ export function createApp({ adminToken, proxies = 0, editUrl } = {}) {
         ...receipt,
       })
     } catch ({ code, retryable }) {
-      // The package has logged why. Other instances may still serve the old prompt: the caller should try again.
+      // The package has logged why. Other instances may still serve what is old: the caller should try again.
       response.status(500).json({ error: 'Cache invalidation failed', code, retryable })
     }
   })
@@ -90,6 +100,7 @@ export function createApp({ adminToken, proxies = 0, editUrl } = {}) {
     }
   })
 
+  app.use(shared.router)
   app.use(operators.router)
 
   // Four parameters make it Express' error handler. A broken body carries its status: 400, 413, 415.
@@ -102,4 +113,9 @@ export function createApp({ adminToken, proxies = 0, editUrl } = {}) {
   })
 
   return app
+}
+
+function isIds(ids) {
+  const fit = (id) => typeof id === 'string' && id !== '' && Buffer.byteLength(id) <= 512
+  return Array.isArray(ids) && ids.length > 0 && ids.length <= 100 && ids.every(fit)
 }

@@ -25,10 +25,10 @@ const HEADERS = {
 /**
  * The console's routes, and what the others tell it for its charts.
  *
- * @param {{ adminToken?: string, editUrl?: string }} [options] `editUrl`: where an edited prompt is posted to, `{ title, content }`;
- *   without it there is no edit box
+ * @param {{ adminToken?: string, editUrl?: string, resources?: () => object }} [options] `editUrl`: where an edited prompt is posted
+ *   to, `{ title, content }`; without it there is no edit box. `resources`: what is shown of them
  */
-export function createConsole({ adminToken, editUrl } = {}) {
+export function createConsole({ adminToken, editUrl, resources } = {}) {
   const reads = []
   const invalidations = []
   const router = express.Router()
@@ -52,6 +52,7 @@ export function createConsole({ adminToken, editUrl } = {}) {
         reads: aged(reads),
         invalidations: aged(invalidations),
         editable: Boolean(editUrl),
+        resources: resources?.() ?? null,
       })
     } catch (error) {
       next(error)

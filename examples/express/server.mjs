@@ -1,13 +1,15 @@
-// An Express server that shares its system prompt with its other instances. The routes are in app.mjs.
+// An Express server that shares its system prompt and its lenses with its other instances. The routes are in app.mjs.
 //
 // Where the prompt comes from is configured by environment variables, which the cache reads when it is first used:
-// UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY, SYSTEM_PROMPT_SIGNING_KEY.
+// UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY, SYSTEM_PROMPT_SIGNING_KEY,
+// SUPABASE_WEBHOOK_SECRET.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { close, configure } from 'grove-shared-cache'
 
 import { createApp } from './app.mjs'
+import { openResources } from './resources.mjs'
 
 // Served when neither Redis nor Supabase has a prompt, so that a chat can begin all the same. Never stored.
 const FALLBACK_SYSTEM_PROMPT =
@@ -16,13 +18,22 @@ const FALLBACK_SYSTEM_PROMPT =
 // Longer than any read of the prompt; Cloud Run kills a process ten seconds after SIGTERM.
 const CLOSE_WITHIN_MS = 8000
 
+const { CACHE_KEY_PREFIX: keyPrefix } = process.env
+const common = {
+  maxStalenessMs: process.env.MAX_STALENESS_MS ? Number(process.env.MAX_STALENESS_MS) : undefined,
+  logLevel: process.env.LOG_LEVEL || undefined,
+}
+
 configure({
   fallbackPrompt: FALLBACK_SYSTEM_PROMPT,
   // While you migrate, the reader that your server has today can stand in when Supabase has no active prompt:
   // legacySource: () => loadPromptFromStorage(),
-  keyPrefix: process.env.CACHE_KEY_PREFIX || undefined,
-  maxStalenessMs: process.env.MAX_STALENESS_MS ? Number(process.env.MAX_STALENESS_MS) : undefined,
-  logLevel: process.env.LOG_LEVEL || undefined,
+  keyPrefix: keyPrefix || undefined,
+  ...common,
+})
+const resources = openResources({
+  keyPrefix: keyPrefix ? `${keyPrefix}:resources` : undefined,
+  ...common,
 })
 
 // DEMO_EDIT_URL is set by the local demo, whose source the console may edit.
@@ -33,11 +44,11 @@ if (!Number.isInteger(proxies) || proxies < 0) {
 }
 if (!adminToken && !['127.0.0.1', '::1', 'localhost'].includes(host)) {
   console.warn(
-    'ADMIN_TOKEN is not set: whoever reaches this server may read and invalidate the prompt',
+    'ADMIN_TOKEN is not set: whoever reaches this server may read and invalidate what it caches',
   )
 }
 
-const server = createServer(createApp({ adminToken, proxies, editUrl }))
+const server = createServer(createApp(resources, { adminToken, proxies, editUrl }))
 server.listen(Number(process.env.PORT || 8080), host)
 await once(server, 'listening')
 const { address, family, port } = server.address()
@@ -58,5 +69,5 @@ async function shutDown() {
   await closed
   clearInterval(idle)
   clearTimeout(stuck)
-  await close()
+  await Promise.all([close(), resources.cache.close()])
 }

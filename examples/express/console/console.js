@@ -1,7 +1,7 @@
 // The page: asks the server how things are once a second, faster while an invalidation is under way, and shows it.
 
 import { drawLatency, drawPropagation, drawRate } from './charts.js'
-import { promptFacts, stateFacts } from './facts.js'
+import { changeFacts, lensFacts, promptFacts, stateFacts } from './facts.js'
 import { Fleet } from './fleet.js'
 import { History } from './history.js'
 import { element, put, putFacts, say } from './page.js'
@@ -186,6 +186,7 @@ function show() {
   putFacts(element('facts'), stateFacts(state, history.cost(performance.now())))
   showFleet()
   showPrompt()
+  showResources()
   showEdit()
   // Hidden, it had no width.
   if (first) requestAnimationFrame(drawCharts)
@@ -207,6 +208,21 @@ function showPrompt() {
   putFacts(element('prompt-facts'), promptFacts(state))
   put(element('preview'), contentPreview)
   put(element('full'), fullContent)
+}
+
+function showResources() {
+  const { resources } = state
+  element('resources').hidden = resources === null
+  if (resources === null) return
+  const { lenses, changes } = resources
+  putFacts(element('lenses'), lensFacts(lenses))
+  putFacts(element('changes'), changeFacts(changes))
+  put(
+    element('changes-hint'),
+    changes.length === 0
+      ? 'None was invalidated through this server yet'
+      : 'Invalidated through this server, the newest first',
+  )
 }
 
 function showEdit() {

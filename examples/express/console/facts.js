@@ -37,6 +37,34 @@ export function promptFacts({ version, fetchedAt, source, tier, contentLength })
   ]
 }
 
+const LENSES_SHOWN = 5
+const CHANGES_SHOWN = 5
+
+/** What was given out, and from where. */
+export function lensFacts(lenses) {
+  if (lenses.length === 0) return [{ term: 'None yet', value: 'Ask for /api/lens/story', hint: '' }]
+  return lenses.slice(0, LENSES_SHOWN).map(({ id, title, tier, generation, agoMs }) => ({
+    term: id,
+    value: title,
+    hint: `from ${tier}, generation ${generation ?? 'unknown'}, ${ago(agoMs)}`,
+  }))
+}
+
+/** What was invalidated, and by what. */
+export function changeFacts(changes) {
+  return changes.slice(0, CHANGES_SHOWN).map(({ by, what, entries, resources, agoMs }) => ({
+    term: by,
+    value: what,
+    hint: `${dropped(entries, resources)}, ${ago(agoMs)}`,
+  }))
+}
+
+function dropped(entries, resources) {
+  if (resources > 0) return 'all entries dropped'
+  if (entries === 0) return 'no entry concerned'
+  return entries === 1 ? '1 entry dropped' : `${count(entries)} entries dropped`
+}
+
 function redisFact({ configured, reachable, latencyMs, error, reason, invalidationPending }, last) {
   if (!configured) return { value: 'not in use', hint: reason ?? 'not configured', bad: true }
   if (!reachable)

@@ -14,6 +14,7 @@ export function say(place, words, kind) {
 
 /** Fills a description list: `{ term, value, hint?, bad? }` each. */
 export function putFacts(list, facts) {
+  while (list.children.length > facts.length) list.lastElementChild.remove()
   while (list.children.length < facts.length) {
     const group = document.createElement('div')
     group.append(document.createElement('dt'), document.createElement('dd'))
