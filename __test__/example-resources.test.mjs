@@ -139,8 +139,7 @@ test.serial('the invalidate route drops lenses by their ids, or all of them', as
 test.serial('the console is told what was given out and what was dropped', async (t) => {
   const [instance] = await fleet(t)
   t.deepEqual(await stateOf(instance), { lenses: [], changes: [] })
-  await instance.lens('numbers')
-  await instance.lens('story')
+  for (const id of ['story', 'numbers', 'story']) await instance.lens(id)
   await send(instance, await editLens(stack.sql, 'story', 'Through a mirror'))
   await send(instance, { type: 'TRUNCATE', schema: 'public', table: 'lenses' }, {})
   await post(instance, { type: 'lens' })
