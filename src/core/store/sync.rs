@@ -15,6 +15,8 @@ pub struct Sync {
     /// The token of a command counts only if that was sent after this one: answers overtake each other, and an older token
     /// must not come back. After a write or an announcement it is the last command that was sent until then.
     floor: u64,
+    /// The last command that was sent before the last invalidation, made here or announced, was known of.
+    known_at: u64,
     /// The largest generation whose token was taken. A hint only, for announcements that come late: where the clocks that
     /// seeded it disagree, a token too few is kept and the replica's lag adds to the bound.
     generation: u64,
@@ -49,10 +51,18 @@ impl Sync {
         }
     }
 
-    /// An invalidation made here opened this generation: its token counts, whatever was announced.
-    pub fn committed(&mut self, token: &HeaderValue, generation: &Generation) {
+    /// An invalidation made here, by command `number`, opened this generation. Its token counts if it was sent after all others
+    /// that are known, whatever they claim to be; if it overlapped one of them, only if it is the later of the two.
+    pub fn committed(&mut self, token: &HeaderValue, number: u64, generation: &Generation) {
+        if number > self.known_at || generation.number() > self.generation {
+            self.take(token, generation);
+        }
+    }
+
+    fn take(&mut self, token: &HeaderValue, generation: &Generation) {
         self.token = Some(token.clone());
         self.floor = self.sent;
+        self.known_at = self.sent;
         self.generation = generation.number();
     }
 
@@ -65,7 +75,7 @@ impl Sync {
         if newer.contains(&announcement.generation.number())
             && let Some(Ok(token)) = token.map(HeaderValue::from_str)
         {
-            self.committed(&token, &announcement.generation);
+            self.take(&token, &announcement.generation);
         }
     }
 }
@@ -123,7 +133,8 @@ mod tests {
         sync.announced(&announcement("7", "seven"));
         sync.announced(&announcement("6", "six"));
         assert_eq!(kept(&sync).as_deref(), Some("seven"));
-        sync.committed(&token("eight"), &Generation::new("8"));
+        let (number, _) = sync.send();
+        sync.committed(&token("eight"), number, &Generation::new("8"));
         sync.announced(&announcement("7", "seven"));
         assert_eq!(kept(&sync).as_deref(), Some("eight"));
     }
@@ -134,8 +145,20 @@ mod tests {
         let (number, _) = sync.send();
         sync.announced(&announcement("5", "announced"));
         sync.keep(&token("own"), number, Access::Write);
-        sync.committed(&token("own"), &Generation::new("6"));
+        sync.committed(&token("own"), number, &Generation::new("6"));
         assert_eq!(kept(&sync).as_deref(), Some("own"));
+    }
+
+    #[test]
+    fn an_invalidation_whose_answer_comes_late_does_not_replace_the_token_of_a_later_one() {
+        let mut sync = Sync::default();
+        let [early, own] = [(); 2].map(|()| sync.send().0);
+        sync.announced(&announcement("7", "seven"));
+        sync.committed(&token("early"), early, &Generation::new("6"));
+        assert_eq!(kept(&sync).as_deref(), Some("seven"));
+        sync.committed(&token("eight"), own, &Generation::new("8"));
+        sync.committed(&token("early"), early, &Generation::new("6"));
+        assert_eq!(kept(&sync).as_deref(), Some("eight"));
     }
 
     #[test]
@@ -148,7 +171,8 @@ mod tests {
         sync.announced(&announcement("5", &"x".repeat(TOKEN_CAP_BYTES + 1)));
         assert_eq!(kept(&sync), None);
         sync.announced(&announcement("9007199254740991", "of the largest"));
-        sync.committed(&token("own"), &Generation::new("6"));
+        let (number, _) = sync.send();
+        sync.committed(&token("own"), number, &Generation::new("6"));
         assert_eq!(kept(&sync).as_deref(), Some("own"));
         sync.announced(&announcement("7", "seven"));
         assert_eq!(kept(&sync).as_deref(), Some("seven"));

@@ -43,6 +43,15 @@ pub struct Upstash {
     commands: Counter,
 }
 
+/// What came of a command.
+struct Exchanged {
+    value: Value,
+    /// The command's number.
+    number: u64,
+    /// The sync token that came with it.
+    token: Option<HeaderValue>,
+}
+
 impl Upstash {
     pub fn new(http: Http, url: Url, token: String, keys: Keys) -> Self {
         Upstash {
@@ -61,17 +70,16 @@ impl Upstash {
         access: Access,
         command: Value,
     ) -> Result<Value, Fault> {
-        let (value, _) = self.exchange(deadline, access, command).await?;
-        Ok(value)
+        let exchanged = self.exchange(deadline, access, command).await?;
+        Ok(exchanged.value)
     }
 
-    /// The result of a command, and the sync token that came with it.
     async fn exchange(
         &self,
         deadline: Deadline,
         access: Access,
         command: Value,
-    ) -> Result<(Value, Option<HeaderValue>), Fault> {
+    ) -> Result<Exchanged, Fault> {
         let body = command.to_string();
         self.commands.increment();
         let (number, sync_token) = self.sync().send();
@@ -94,7 +102,11 @@ impl Upstash {
         if let Some(token) = token {
             self.sync().keep(token, number, access);
         }
-        Ok((result(&reply)?, token.cloned()))
+        Ok(Exchanged {
+            value: result(&reply)?,
+            number,
+            token: token.cloned(),
+        })
     }
 
     /// The values of these keys at one moment.
@@ -106,6 +118,13 @@ impl Upstash {
         let mut command = vec!["MGET"];
         command.extend(keys);
         texts_of(&self.command(deadline, Access::Read, json!(command)).await?)
+    }
+
+    /// This command opened a generation.
+    fn committed(&self, exchanged: &Exchanged, generation: &Generation) {
+        if let Some(token) = &exchanged.token {
+            self.sync().committed(token, exchanged.number, generation);
+        }
     }
 
     fn sync(&self) -> MutexGuard<'_, Sync> {
@@ -256,12 +275,10 @@ impl Store for Upstash {
             now_ms.to_string(),
             term.as_millis() as u64,
         ]);
-        let (generation, token) = self.exchange(deadline, Access::Write, command).await?;
+        let exchanged = self.exchange(deadline, Access::Write, command).await?;
         self.commands.add(4);
-        let generation = opened(text(&generation)?)?;
-        if let Some(token) = &token {
-            self.sync().committed(token, &generation);
-        }
+        let generation = opened(text(&exchanged.value)?)?;
+        self.committed(&exchanged, &generation);
         Ok(generation)
     }
 
@@ -536,16 +553,14 @@ impl Shelves for Upstash {
             json!(marks),
             json!(kept.as_secs()),
         ]);
-        let (answer, token) = self
+        let exchanged = self
             .exchange(deadline, Access::Write, json!(command))
             .await?;
-        let [generation, previous, commands] = texts_of(&answer)?;
+        let [generation, previous, commands] = texts_of(&exchanged.value)?;
         self.commands
             .add(commands.and_then(|count| count.parse().ok()).unwrap_or(0));
         let generation = opened(generation)?;
-        if let Some(token) = &token {
-            self.sync().committed(token, &generation);
-        }
+        self.committed(&exchanged, &generation);
         Ok(Opened {
             generation,
             previous: previous
