@@ -232,6 +232,13 @@ pub struct Client {
     pub told: Told,
 }
 
+/// What came of a write: the command's number, and where the primary is after it.
+struct Written<T> {
+    value: T,
+    number: u64,
+    position: u64,
+}
+
 impl Client {
     async fn read_with<T: Send + 'static>(
         &self,
@@ -257,7 +264,7 @@ impl Client {
         &self,
         deadline: Deadline,
         write: impl FnOnce(&Redis) -> T + Send + 'static,
-    ) -> Result<(T, u64), Fault> {
+    ) -> Result<Written<T>, Fault> {
         let (redis, (number, _)) = (self.redis.clone(), self.sync.lock().unwrap().send());
         let served = async move {
             redis.commands.fetch_add(1, SeqCst);
@@ -266,7 +273,11 @@ impl Client {
         };
         let (value, position) = self.wire.call(deadline, served).await?;
         self.keep(position, number, Access::Write);
-        Ok((value, position))
+        Ok(Written {
+            value,
+            number,
+            position,
+        })
     }
 
     fn keep(&self, position: u64, number: u64, access: Access) {
@@ -274,6 +285,11 @@ impl Client {
             .lock()
             .unwrap()
             .keep(&token(position), number, access);
+    }
+
+    fn committed<T>(&self, written: &Written<T>, generation: &Generation) {
+        let mut sync = self.sync.lock().unwrap();
+        sync.committed(&token(written.position), written.number, generation);
     }
 
     /// Where nothing counts as a generation, its absence is one.
@@ -323,12 +339,12 @@ impl Store for Client {
 
     async fn mint(&self, deadline: Deadline, now_ms: u64) -> Result<Generation, Fault> {
         let write = move |redis: &Redis| now(redis.primary.mint(at_once(), now_ms));
-        Ok(self.write_with(deadline, write).await?.0)
+        Ok(self.write_with(deadline, write).await?.value)
     }
 
     async fn claim(&self, deadline: Deadline, term: Duration) -> Result<bool, Fault> {
         let write = move |redis: &Redis| now(redis.primary.claim(at_once(), term));
-        Ok(self.write_with(deadline, write).await?.0)
+        Ok(self.write_with(deadline, write).await?.value)
     }
 
     async fn release(&self, deadline: Deadline) -> Result<(), Fault> {
@@ -363,7 +379,7 @@ impl Store for Client {
             }
             now(redis.primary.fill(at_once(), &fence, &record, ttl_seconds))
         };
-        Ok(self.write_with(deadline, write).await?.0)
+        Ok(self.write_with(deadline, write).await?.value)
     }
 
     async fn invalidate(
@@ -378,10 +394,9 @@ impl Store for Client {
             redis.opened(&generation, news);
             generation
         };
-        let (generation, position) = self.write_with(deadline, write).await?;
-        let token = token(position);
-        self.sync.lock().unwrap().committed(&token, &generation);
-        Ok(generation)
+        let written = self.write_with(deadline, write).await?;
+        self.committed(&written, &written.value);
+        Ok(written.value)
     }
 
     async fn publish(&self, deadline: Deadline, announcement: &Announcement) -> Result<(), Fault> {
@@ -434,7 +449,7 @@ impl Register for Client {
             let standing = redis.as_it_seems(standing);
             now(redis.primary.restate(at_once(), &id, &standing))
         };
-        Ok(self.write_with(deadline, write).await?.0)
+        Ok(self.write_with(deadline, write).await?.value)
     }
 
     async fn members(&self, deadline: Deadline) -> Result<List, Fault> {

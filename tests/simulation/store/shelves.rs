@@ -1,6 +1,6 @@
 //! The entries of a collection in the simulated Redis.
 
-use super::{Client, NONE, Redis, StoreFlaw, at_once, now, restamped, token};
+use super::{Client, NONE, Redis, StoreFlaw, at_once, now, restamped};
 use async_trait::async_trait;
 use grove_shared_cache::core::error::Fault;
 use grove_shared_cache::core::http::Deadline;
@@ -79,7 +79,7 @@ impl Shelves for Client {
     ) -> Result<Vec<Generation>, Fault> {
         let keys = keys.to_vec();
         let write = move |redis: &Redis| now(redis.primary.mint_all(at_once(), &keys, now_ms));
-        Ok(self.write_with(deadline, write).await?.0)
+        Ok(self.write_with(deadline, write).await?.value)
     }
 
     async fn claim_at(
@@ -90,7 +90,7 @@ impl Shelves for Client {
     ) -> Result<bool, Fault> {
         let loader = loader.to_owned();
         let write = move |redis: &Redis| now(redis.primary.claim_at(at_once(), &loader, term));
-        Ok(self.write_with(deadline, write).await?.0)
+        Ok(self.write_with(deadline, write).await?.value)
     }
 
     async fn release_at(&self, deadline: Deadline, loader: &str) -> Result<(), Fault> {
@@ -102,7 +102,7 @@ impl Shelves for Client {
     async fn fill_at(&self, deadline: Deadline, filling: &Filling) -> Result<Fill, Fault> {
         let filling = filling.clone();
         let write = move |redis: &Redis| redis.fill_at(filling);
-        Ok(self.write_with(deadline, write).await?.0)
+        Ok(self.write_with(deadline, write).await?.value)
     }
 
     async fn open(
@@ -119,9 +119,8 @@ impl Shelves for Client {
             redis.opened(&opened.generation, told(&keys));
             opened
         };
-        let (opened, position) = self.write_with(deadline, write).await?;
-        let mut sync = self.sync.lock().unwrap();
-        sync.committed(&token(position), &opened.generation);
-        Ok(opened)
+        let written = self.write_with(deadline, write).await?;
+        self.committed(&written, &written.value.generation);
+        Ok(written.value)
     }
 }
