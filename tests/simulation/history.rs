@@ -5,7 +5,8 @@
 //! of the edits and by `updated_at`. *Told*: on an instance that knows of an edit, a read that begins later returns nothing
 //! older. *Proven*: a read that begins after a receipt was proven does not return what that invalidation replaced, on any
 //! instance; and a receipt is proven within the bound and the store's timeout. *Label*: what stands in for the prompt says so. *Ends*: every read ends within the two timeouts, while its process
-//! runs. *Needless stand-in*: nothing stands in while the source answers. *Nothing*: that the source has none is believed for a lease. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
+//! runs. *Needless stand-in*: nothing stands in while the source answers. *Nothing*: that the source has none is believed for a lease. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic. What an instance reads while it leaves Redis alone is exempt from proven: it cannot
+//! know that it was taken off the list.
 
 use crate::network::ms;
 use crate::world::MAX_STALENESS_MS;
@@ -87,6 +88,8 @@ pub struct Read {
     pub version: Option<i128>,
     /// Whether the edit was that there is no value.
     pub nothing: bool,
+    /// Whether its instance left Redis alone when it began, because that had failed.
+    pub apart: bool,
     pub tier: &'static str,
 }
 
@@ -175,6 +178,7 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
                 edit: None,
                 version: None,
                 nothing: false,
+                apart: false,
                 tier: "never",
             },
             expected: *count as u64,
@@ -225,6 +229,7 @@ fn slow_receipt(fact: &Event, bound: u64) -> Option<Violation> {
             edit: Some(*edit),
             version: None,
             nothing: false,
+            apart: false,
             tier: "receipt",
         },
         expected: *edit,
@@ -340,7 +345,7 @@ fn too_old(read: &Read, facts: &[&Event], bound: u64) -> Option<Violation> {
             Event::Invalidated { at, edit } if at + bound < read.begun => ("bound", *edit),
             Event::Proven {
                 at, edit, proof, ..
-            } if at + lag_of(proof, bound) < read.begun => ("proven", *edit),
+            } if at + lag_of(proof, bound) < read.begun && !read.apart => ("proven", *edit),
             Event::Heard {
                 at,
                 instance,

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub const NOON_MS: u64 = 1_800_000_000_000;
@@ -82,7 +82,9 @@ impl Clock for SimClock {
 pub struct Process(Arc<Running>);
 
 struct Running {
-    runs: watch::Sender<bool>,
+    runs: AtomicBool,
+    /// Wakes who waits for it in the order in which they came: a channel of tokio's would leave that to chance of its own.
+    thawed: Notify,
     crashed: AtomicBool,
     frozen_at: Mutex<Option<Instant>>,
     frozen_ms: AtomicU64,
@@ -91,7 +93,8 @@ struct Running {
 impl Process {
     pub fn running() -> Self {
         Process(Arc::new(Running {
-            runs: watch::Sender::new(true),
+            runs: AtomicBool::new(true),
+            thawed: Notify::new(),
             crashed: AtomicBool::new(false),
             frozen_at: Mutex::new(None),
             frozen_ms: AtomicU64::new(0),
@@ -104,7 +107,7 @@ impl Process {
             .lock()
             .unwrap()
             .get_or_insert(Instant::now());
-        self.0.runs.send_replace(false);
+        self.0.runs.store(false, SeqCst);
     }
 
     pub fn thaw(&self) {
@@ -115,17 +118,18 @@ impl Process {
             let frozen_ms = frozen_at.elapsed().as_millis() as u64;
             self.0.frozen_ms.fetch_add(frozen_ms, SeqCst);
         }
-        self.0.runs.send_replace(true);
+        self.0.runs.store(true, SeqCst);
+        self.0.thawed.notify_waiters();
     }
 
     /// It does not run again.
     pub fn crash(&self) {
         self.0.crashed.store(true, SeqCst);
-        self.0.runs.send_replace(false);
+        self.0.runs.store(false, SeqCst);
     }
 
     pub fn runs(&self) -> bool {
-        *self.0.runs.borrow()
+        self.0.runs.load(SeqCst)
     }
 
     /// For how long it was frozen in all, up to the last thaw.
@@ -135,9 +139,8 @@ impl Process {
 
     /// Until the process runs; for ever, if it crashed.
     pub async fn turn(&self) {
-        let mut runs = self.0.runs.subscribe();
-        if runs.wait_for(|runs| *runs).await.is_err() {
-            std::future::pending().await
+        while !self.runs() {
+            self.0.thawed.notified().await;
         }
     }
 }

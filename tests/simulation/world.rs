@@ -305,6 +305,7 @@ impl World {
             edit: edit.map(|edit| edit.parse().unwrap()),
             version: None,
             nothing: false,
+            apart: false,
             tier: answer.tier.as_str(),
         }));
     }

@@ -53,6 +53,8 @@ fn circumstances(chance: &Chance) -> Circumstances {
     // Loads that grow old on their way back, and nobody who tells: only their age says that they are not to be joined.
     let dragging = chance.percent(20);
     let crowded = chance.percent(30);
+    // Instances that come late, and are often not listed at once.
+    let latecomers = chance.percent(15);
     let share = |of: u64| if stormy { chance.below(of) } else { 0 };
     Circumstances {
         instances: chance.between(2, 4) as usize,
@@ -68,7 +70,7 @@ fn circumstances(chance: &Chance) -> Circumstances {
             late: share(25),
             late_ms: chance.between(50, 900),
             lost: share(6),
-            refused: share(6),
+            refused: if latecomers { 12 } else { share(6) },
         },
         source: Weather {
             least_ms: 1,
@@ -88,6 +90,7 @@ fn circumstances(chance: &Chance) -> Circumstances {
             1000
         },
         holds_on: if crowded { chance.below(60) } else { 0 },
+        latecomers,
         removals: if chance.percent(40) { 20 } else { 0 },
     }
 }
@@ -97,7 +100,7 @@ async fn drive(world: Arc<World>, lagging: bool) {
     let lost = chance.below(60) * chance.below(2);
     world.redis.push_lost.store(lost, SeqCst);
     world.redis.push_ms.store(chance.between(1, 200), SeqCst);
-    let instances = world.count();
+    let (instances, latecomers) = (world.count(), world.has_latecomers());
     // One that nobody reads from, but that admins may tell: it is not listed then.
     let unread = chance.below(5) as usize;
     // The fewer entries, the more happens to each of them.
@@ -105,7 +108,12 @@ async fn drive(world: Arc<World>, lagging: bool) {
     for number in (0..instances).filter(|&number| number != unread) {
         for _ in 0..chance.between(1, 3) {
             let pause_ms = chance.between(10, 150);
-            tokio::spawn(reader(world.clone(), number, pause_ms, popular));
+            let late_ms = if latecomers { number as u64 * 1500 } else { 0 };
+            let reading = reader(world.clone(), number, pause_ms, popular);
+            tokio::spawn(async move {
+                sleep(ms(late_ms)).await;
+                reading.await;
+            });
         }
     }
     for _ in 0..chance.between(1, 2) {
@@ -237,9 +245,11 @@ fn some_key(world: &World, chance: &Chance, number: usize) -> String {
         4 => entry.version,
         5 => entry.config,
         6 => "sim:generation".into(),
-        _ => {
-            let id = world.instance(number).collection.engine().id().to_owned();
-            format!("sim:instance:{id}")
-        }
+        _ => instance_key(world, number),
     }
+}
+
+fn instance_key(world: &World, number: usize) -> String {
+    let instance = world.instance(number);
+    format!("sim:instance:{}", instance.collection.engine().id())
 }

@@ -6,6 +6,7 @@ use crate::store::{Client, News, Redis, Stream};
 use crate::world::{Build, MAX_STALENESS_MS, Quiet, REDIS_TIMEOUT_MS, SOURCE_TIMEOUT_MS, since};
 use async_trait::async_trait;
 use grove_shared_cache::core::answer::{Answer, Receipt, Tier};
+use grove_shared_cache::core::breaker::Phase;
 use grove_shared_cache::core::collection::ids::generation_key;
 use grove_shared_cache::core::collection::invalidation::Targets;
 use grove_shared_cache::core::collection::lines::Line;
@@ -156,6 +157,8 @@ pub struct Circumstances {
     pub max_entries: u64,
     /// Per cent of reads that ask through the entry that their reader had, be it evicted.
     pub holds_on: u64,
+    /// Whether instances begin one after the other.
+    pub latecomers: bool,
     /// Per cent of edits that take the value away.
     pub removals: u64,
 }
@@ -387,6 +390,10 @@ impl World {
         self.events.lock().unwrap().clone()
     }
 
+    pub fn has_latecomers(&self) -> bool {
+        self.circumstances.latecomers
+    }
+
     pub fn count(&self) -> usize {
         self.instances.len()
     }
@@ -408,6 +415,7 @@ impl World {
             },
         );
         let frozen_before = instance.process.frozen_ms();
+        let breaker = instance.collection.engine().breaker();
         let holds_on = self.chance.percent(self.circumstances.holds_on);
         let place = &self.table.places[entry];
         let (line, answer) = instance.fetch(entry, place, holds_on).await;
@@ -423,6 +431,7 @@ impl World {
             line,
             edit: answer.entry.content.parse().ok().filter(|_| !stands_in),
             version: version.ok().map(OffsetDateTime::unix_timestamp_nanos),
+            apart: breaker.is_some_and(|(phase, _)| phase != Phase::Closed),
             nothing: Kind::of(&answer.entry) == Some(Kind::Nothing),
             tier: answer.tier.as_str(),
         };
