@@ -9,7 +9,7 @@ use common::stack::stack;
 use grove_shared_cache::core::clock::SystemClock;
 use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::protocol::{Keys, Record};
-use grove_shared_cache::core::store::shelves::{EntryKeys, Shelves};
+use grove_shared_cache::core::store::shelves::{EntryKeys, Filling, Shelves};
 use grove_shared_cache::core::store::upstash::Upstash;
 use grove_shared_cache::core::store::{KeyValue, Store};
 use serde_json::{Value, json};
@@ -86,9 +86,25 @@ async fn as_many_commands_are_counted_as_are_run() {
     agree("a claim").await;
     let fences: Vec<_> = generations.iter().cloned().zip(minted).collect();
     for what in ["a fill", "a fill that was refused"] {
-        let filling = store.fill_at(deadline(), &entry, &fences, &record, 300, KEPT);
-        filling.await.unwrap();
+        let filling = Filling {
+            keys: entry.clone(),
+            fences: fences.clone(),
+            record: record.clone(),
+            ttl_seconds: 300,
+            kept: KEPT,
+        };
+        let other = Filling {
+            keys: EntryKeys::of("billing", "r:b"),
+            fences: fences[1..].to_vec(),
+            ..filling.clone()
+        };
+        store.fill_at(deadline(), &filling).await.unwrap();
         agree(what).await;
+        store.fill_all(deadline(), &[filling, other]).await.unwrap();
+        agree(what).await;
+        let loaders = ["billing:r:a:loader", "billing:r:b:loader"].map(str::to_owned);
+        store.claim_all(deadline(), &loaders, KEPT).await.unwrap();
+        agree("claims").await;
         let opening = store.open(deadline(), NOW_MS, &generations[..2], &drops, KEPT);
         opening.await.unwrap();
         agree("an invalidation").await;

@@ -11,7 +11,7 @@ use grove_shared_cache::core::clock::SystemClock;
 use grove_shared_cache::core::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::protocol::{Generation, Keys, Record};
 use grove_shared_cache::core::store::memory::Memory;
-use grove_shared_cache::core::store::shelves::{EntryKeys, Fence, Opened, Shelves};
+use grove_shared_cache::core::store::shelves::{EntryKeys, Fence, Filling, Opened, Shelves};
 use grove_shared_cache::core::store::upstash::Upstash;
 use grove_shared_cache::core::store::{Fill, SharedStore};
 use serde_json::{Value, json};
@@ -26,6 +26,16 @@ const TERM: Duration = Duration::from_secs(60);
 fn fresh_prefix() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     format!("shelves:{}", NEXT.fetch_add(1, Ordering::SeqCst))
+}
+
+fn filling(entry: &EntryKeys, fences: &[Fence], content: &str) -> Filling {
+    Filling {
+        keys: entry.clone(),
+        fences: fences.to_vec(),
+        record: record(content),
+        ttl_seconds: 300,
+        kept: KEPT,
+    }
 }
 
 fn client(url: &str) -> Http {
@@ -132,7 +142,7 @@ contract! {
     a_fill_is_stored_under_all_its_generations => |store, prefix| {
         let (entry, keys) = entry(prefix);
         let minted = store.mint_all(deadline(), &keys, NOW_MS).await.unwrap();
-        let filled = store.fill_at(deadline(), &entry, &fences(&keys, &minted), &record("value"), 300, KEPT).await;
+        let filled = store.fill_at(deadline(), &filling(&entry, &fences(&keys, &minted), "value")).await;
         assert_eq!(filled, Ok(Fill::Stored));
         let found = store.values(deadline(), &drops(&entry)).await.unwrap();
         assert_eq!(found, ["value", "2026-01-01T00:00:00Z", "{}"].map(|it| Some(it.to_owned())));
@@ -148,17 +158,36 @@ contract! {
                 } else {
                     store.del(deadline(), &keys[number]).await.unwrap();
                 }
-                let filled = store.fill_at(deadline(), &entry, &fences(&keys, &minted), &record("late"), 300, KEPT).await;
+                let filled = store.fill_at(deadline(), &filling(&entry, &fences(&keys, &minted), "late")).await;
                 assert_eq!(filled, Ok(Fill::Refused), "{number} {opened}");
             }
         }
         assert_eq!(store.values(deadline(), &drops(&entry)).await.unwrap(), [None, None, None]);
     }
 
+    of_several_fills_each_is_refused_by_itself => |store, prefix| {
+        let (one, keys) = entry(prefix);
+        let other = EntryKeys::of(prefix, "r:b");
+        let minted = store.mint_all(deadline(), &keys, NOW_MS).await.unwrap();
+        let all = fences(&keys, &minted);
+        store.open(deadline(), NOW_MS, &keys[..1], &[], KEPT).await.unwrap();
+        let fillings = [filling(&one, &all, "late"), filling(&other, &all[1..], "value")];
+        let filled = store.fill_all(deadline(), &fillings).await;
+        assert_eq!(filled, Ok(vec![Fill::Refused, Fill::Stored]));
+        let stored = store.values(deadline(), &[one.value, other.value]).await.unwrap();
+        assert_eq!(stored, [None, Some("value".to_owned())]);
+    }
+
+    of_several_claims_each_is_given_once => |store, prefix| {
+        let loaders = ["a", "b", "c"].map(|id| format!("{prefix}:r:{id}:loader"));
+        assert_eq!(store.claim_all(deadline(), &loaders[..1], TERM).await, Ok(vec![true]));
+        assert_eq!(store.claim_all(deadline(), &loaders, TERM).await, Ok(vec![false, true, true]));
+    }
+
     an_invalidation_opens_each_generation_and_the_collections_and_drops_what_it_names => |store, prefix| {
         let (entry, keys) = entry(prefix);
         let minted = store.mint_all(deadline(), &keys, NOW_MS).await.unwrap();
-        store.fill_at(deadline(), &entry, &fences(&keys, &minted), &record("value"), 300, KEPT).await.unwrap();
+        store.fill_at(deadline(), &filling(&entry, &fences(&keys, &minted), "value")).await.unwrap();
         store.set(deadline(), &format!("{prefix}:r:b:value"), "another", 300).await.unwrap();
 
         let first = store.open(deadline(), NOW_MS, &keys[..2], &drops(&entry), KEPT).await.unwrap();
@@ -216,9 +245,8 @@ async fn what_is_stored_expires_as_it_was_said() {
         );
     }
     let fences = fences(&keys, &minted);
-    let record = record("value");
-    let filling = store.fill_at(deadline(), &entry, &fences, &record, 300, KEPT);
-    filling.await.unwrap();
+    let filling = filling(&entry, &fences, "value");
+    store.fill_at(deadline(), &filling).await.unwrap();
     for key in &keys {
         assert!((4990..=5000).contains(&ttl(key).await), "{key}");
     }
@@ -265,7 +293,7 @@ async fn keys_of_another_type_are_missing_and_an_invalidation_heals_them() {
     assert_eq!(minted, vec![now; 4]);
     let fences = fences(&keys, &minted);
     let filled = store
-        .fill_at(deadline(), &entry, &fences, &record("value"), 300, KEPT)
+        .fill_at(deadline(), &filling(&entry, &fences, "value"))
         .await;
     assert_eq!(filled, Ok(Fill::Stored));
 }

@@ -568,8 +568,9 @@ fn id_of(env: &Env, id: Unknown) -> napi::Result<String> {
         _ => None,
     };
     text.filter(|id| is_id(id)).ok_or_else(|| {
-        let rule =
-            format!("the id must be a well-formed string of 1 to {MAX_ID_BYTES} bytes, or a whole number");
+        let rule = format!(
+            "the id must be a well-formed string of 1 to {MAX_ID_BYTES} bytes, or a whole number"
+        );
         to_js(env, Error::argument_invalid(rule))
     })
 }
