@@ -25,6 +25,9 @@ redis.log = function() end`
   .replaceAll('\n', ' ')
   .trim()
 
+/** Stands before the items of a script's answer that is a list: ioredis-mock takes no list in a list. */
+const LIST = 'list of the answer'
+
 // Redis converts a script's answer: numbers are cut to integers, true is 1, false is null, { ok } and { err } are
 // replies of their own.
 const EPILOGUE = `
@@ -40,15 +43,21 @@ local function reply_of(value)
 end
 local answer = reply_of(script())
 if answer == nil then answer = false end
+if type(answer) == 'table' then return { inner_calls, '${LIST}', table.unpack(answer) } end
 return { inner_calls, answer }`
 
-/** The script with the prologue in front; it answers `[number of inner calls, the script's own answer]`. */
+/** The script with the prologue in front; it answers `[number of inner calls, the script's own answer]`, the items of a list one by one. */
 export function wrapScript(script) {
   return `${PROLOGUE} local function script() ${script}\nend\n${EPILOGUE}`
 }
 
 export function innerCallsOf(answer) {
   return answer[0]
+}
+
+/** The script's own answer. */
+export function answerOf([, first, ...rest]) {
+  return first === LIST ? rest : first
 }
 
 /** A reply of ioredis-mock as Redis would give it in ioredis' Buffer API. */

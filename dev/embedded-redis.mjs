@@ -9,7 +9,7 @@
 import { createRequire } from 'node:module'
 import RedisMock from 'ioredis-mock'
 
-import { innerCallsOf, replyOf, scriptSha, wrapScript } from './embedded-lua.mjs'
+import { answerOf, innerCallsOf, replyOf, scriptSha, wrapScript } from './embedded-lua.mjs'
 
 const COMMANDS = createRequire(import.meta.url)('ioredis-mock/data/command-info.json')
 const ARITY = new Map(COMMANDS.map(([name, arity]) => [name.toLowerCase(), arity]))
@@ -86,7 +86,7 @@ class EmbeddedClient extends RedisMock {
     this.#scripts.set(scriptSha(script), script)
     try {
       const answer = await this.eval(wrapScript(script), keyCount, ...rest)
-      return { reply: replyOf(answer[1]), innerCalls: innerCallsOf(answer) }
+      return { reply: replyOf(answerOf(answer)), innerCalls: innerCallsOf(answer) }
     } catch (error) {
       throw luaError(error)
     }
