@@ -527,7 +527,7 @@ fn counters_of(engine: &Engine, all: &[&Stats]) -> CacheCounters {
         misses: of(|stats| stats.misses.get()),
         foreign: of(|stats| stats.foreign.get()),
         signatures_refused: of(|stats| stats.signatures_refused.get()),
-        store_faults: of(|stats| stats.store_faults.get()),
+        store_faults: sum(&with_shared(shared, all), |stats| stats.store_faults.get()) as f64,
         breaker_opened: engine.breaker().map_or(0, |(_, opened)| opened) as f64,
         source_reads: of(|stats| stats.source_reads.get()),
         source_faults: of(|stats| stats.source_faults.get()),
@@ -542,6 +542,15 @@ fn counters_of(engine: &Engine, all: &[&Stats]) -> CacheCounters {
         push_connects: shared.push_connects.get() as f64,
         refreshes: of(|stats| stats.refreshes.get()),
     }
+}
+
+/// All of which each counts something of its own; where there is but one, it is that of the value.
+fn with_shared<'a>(shared: &'a Stats, all: &[&'a Stats]) -> Vec<&'a Stats> {
+    let mut each = all.to_vec();
+    if !all.iter().any(|stats| std::ptr::eq(*stats, shared)) {
+        each.push(shared);
+    }
+    each
 }
 
 /// What one resource counts, by the names of `CacheCounters`.

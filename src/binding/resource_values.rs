@@ -8,10 +8,12 @@ use napi::bindgen_prelude::{FnArgs, Function, JsObjectValue, JsValue, Null, Obje
 
 /// JSON is shared by all who read it, so it is frozen; bytes cannot be, so each reader has his own.
 const DECODE: &str = "(kind, text) => {
+  const isObject = (value) => typeof value === 'object' && value !== null
+  // Without recursion: it may be deeper than the stack.
   const freeze = (value) => {
-    if (typeof value === 'object' && value !== null) {
-      Object.values(value).forEach(freeze)
-      Object.freeze(value)
+    for (const found = [value].filter(isObject); found.length > 0; ) {
+      const object = Object.freeze(found.pop())
+      for (const inner of Object.values(object)) if (isObject(inner)) found.push(inner)
     }
     return value
   }
@@ -33,9 +35,9 @@ pub fn value_of<'env>(env: &'env Env, answer: &Answer) -> napi::Result<Unknown<'
     }
 }
 
-/// Whether readers may share what was made of an answer.
+/// Whether readers may share what was made of an answer: not bytes, nor what may be.
 pub fn is_shared(answer: &Answer) -> bool {
-    Kind::of(&answer.entry) != Some(Kind::Bytes)
+    answer.tier != Tier::Fallback && Kind::of(&answer.entry) != Some(Kind::Bytes)
 }
 
 /// What a read gives: the value, or the value with what is known about it.

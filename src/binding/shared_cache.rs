@@ -114,8 +114,8 @@ struct Definition {
     fallback: Option<FunctionRef<String, Unknown<'static>>>,
     /// Once it is in the collection.
     resource: OnceCell<Arc<Resource>>,
-    /// Whether a value was of a kind that readers do not share.
-    unshared: Cell<bool>,
+    /// Whether readers may share what was made of a value, as far as the last one told.
+    shared: Cell<bool>,
 }
 
 /// The functions of `resource_readers.js` that keep the handles of a resource's entries by their ids.
@@ -259,7 +259,7 @@ impl Definition {
             tags: tags.map(|function| function.create_ref()).transpose()?,
             fallback: fallback.map(|function| function.create_ref()).transpose()?,
             resource: OnceCell::new(),
-            unshared: Cell::new(false),
+            shared: Cell::new(false),
         })
     }
 
@@ -632,12 +632,15 @@ fn ask(
     };
     let line = match collection.line(resource, id) {
         Some(line) => line,
-        None => enter(env, shared, definition, id, collection, resource)?,
+        None => match enter(env, shared, definition, id, collection, resource) {
+            Ok(line) => line,
+            Err(error) => return Ok(PromiseRaw::<()>::reject(env, error)?.raw()),
+        },
     };
     let Asking { flight, answer } = within_runtime_if_available(|| collection.ask(&line));
     let places = shared.places.borrow();
     let held = &places[line.place as usize].promises(form).flight;
-    let joins = !definition.unshared.get() && !line.is_evicted();
+    let joins = definition.shared.get() && !line.is_evicted();
     if joins && flight == held.number() {
         return Ok(held.get::<()>(env)?.raw());
     }
@@ -694,12 +697,15 @@ fn deliver<'env>(
         Some(definition) if answer.tier == Tier::Fallback => {
             definition.stand_in(env, id, answer)?
         }
+        None if answer.tier == Tier::Fallback => {
+            // Nobody holds the cache any more, nor what would stand in.
+            let error = Error::load_failed("a resource", answer.fault.clone());
+            return Err(to_js(env, error));
+        }
         _ => value_of(env, answer)?,
     };
-    if let Some(definition) = definition
-        && !is_shared(answer)
-    {
-        definition.unshared.set(true);
+    if let Some(definition) = definition {
+        definition.shared.set(is_shared(answer));
     }
     form.of(env, answer, value)
 }

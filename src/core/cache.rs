@@ -44,6 +44,10 @@ pub trait Resource: Narrator {
     fn fallback(&self, now_ms: u64) -> Entry;
     /// What people call the entry.
     fn title<'a>(&self, entry: &'a Entry) -> Option<&'a str>;
+    /// Whether it can make something of an entry that was stored.
+    fn knows(&self, _: &Entry) -> bool {
+        true
+    }
     /// Whether an entry is one that is stored for others.
     fn is_kept(&self, _: &Entry) -> bool {
         true

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub const DEFAULT_KEY_PREFIX: &str = "grove:system-prompt";
 /// Of a collection.
 pub const DEFAULT_COLLECTION_PREFIX: &str = "grove";
-pub const DEFAULT_MAX_ENTRIES: f64 = 100_000.0;
+pub const DEFAULT_MAX_ENTRIES: f64 = 50_000.0;
 /// 64 MiB.
 pub const DEFAULT_MAX_BYTES: f64 = 67_108_864.0;
 /// What `maxEntries` and `maxBytes` may be.

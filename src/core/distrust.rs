@@ -22,7 +22,7 @@ impl Cache {
     /// What the store has, if it may be served.
     pub(super) fn judged(&self, snapshot: &Snapshot) -> Result<Entry, MissReason> {
         let entry = judge(snapshot)?;
-        if entry.content.len() > CONTENT_CAP_BYTES {
+        if entry.content.len() > CONTENT_CAP_BYTES || !self.line.resource.knows(&entry) {
             return Err(MissReason::Foreign);
         }
         let Some(signer) = &self.line.signer else {

@@ -126,6 +126,9 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The word of a loader that was not configured, too.
+pub const CONFIG_INVALID: &str = "CONFIG_INVALID";
+
 /// The codes a JavaScript caller meets as `error.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -154,7 +157,7 @@ impl ErrorCode {
 
     pub fn as_str(self) -> &'static str {
         match self {
-            ErrorCode::ConfigInvalid => "CONFIG_INVALID",
+            ErrorCode::ConfigInvalid => CONFIG_INVALID,
             ErrorCode::ArgumentInvalid => "ARGUMENT_INVALID",
             ErrorCode::StoreUnavailable => "STORE_UNAVAILABLE",
             ErrorCode::LoadFailed => "LOAD_FAILED",
@@ -201,7 +204,14 @@ impl Error {
 
     /// Whether the same call may succeed later without a change to the program, its options or the store.
     pub fn retryable(&self) -> bool {
-        self.fault.as_ref().is_some_and(Fault::passes)
+        match &self.fault {
+            // What a loader asked for is wrong, or not there.
+            Some(Fault::Status { status: 400..=499 }) if self.code == ErrorCode::LoadFailed => {
+                false
+            }
+            Some(Fault::LoadFailed { word, .. }) => word != CONFIG_INVALID,
+            fault => fault.as_ref().is_some_and(Fault::passes),
+        }
     }
 
     /// `tried` continues "could not": "invalidate the shared cache".
@@ -221,7 +231,7 @@ impl Error {
         Error {
             code: ErrorCode::LoadFailed,
             message: format!(
-                "could not load a value of {resource}{why}; no earlier one is known, and the resource has no fallback"
+                "could not load a value of {resource}{why}; no earlier one is known, and no fallback stands in"
             ),
             fault,
         }

@@ -45,8 +45,15 @@ pub struct Journal {
     tells_memory_hits: bool,
     /// Protects the last state of each subject; `None` is the quiet one. Never held across `.await`.
     states: Mutex<[Option<String>; Subject::COUNT]>,
-    /// Of many values, when each subject was last told of. Never held across `.await`.
-    damped: Option<Mutex<[Option<Instant>; Subject::COUNT]>>,
+    /// Of many values, what was told of each subject. Never held across `.await`.
+    damped: Option<Mutex<[Damped; Subject::COUNT]>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Damped {
+    told_at: Option<Instant>,
+    /// Whether its present state was.
+    told: bool,
 }
 
 /// Of many values, a subject is told of once in so long: one may fail while others do not.
@@ -215,21 +222,25 @@ impl Journal {
             return false;
         }
         *last = state.map(str::to_owned);
-        !self.is_damped(subject)
+        self.is_told(subject, state.is_some())
     }
 
-    fn is_damped(&self, subject: Subject) -> bool {
+    /// Of many values: whether that something began or is over is told. That it is over is, if that it began was.
+    fn is_told(&self, subject: Subject, begins: bool) -> bool {
         let Some(damped) = &self.damped else {
-            return false;
+            return true;
         };
         // A panic under this lock leaves whole times behind.
-        let mut told = damped.lock().unwrap_or_else(PoisonError::into_inner);
-        let (told, now) = (&mut told[subject as usize], Instant::now());
-        if told.is_some_and(|told| now.duration_since(told) < DAMPED_FOR) {
-            return true;
+        let mut damped = damped.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Damped { told_at, told }, now) = (&mut damped[subject as usize], Instant::now());
+        if begins {
+            *told = told_at.is_none_or(|at| now.duration_since(at) >= DAMPED_FOR);
+            if *told {
+                *told_at = Some(now);
+            }
+            return *told;
         }
-        *told = Some(now);
-        false
+        std::mem::take(told)
     }
 
     /// Forgets what was told about these.

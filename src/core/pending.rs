@@ -2,7 +2,7 @@
 //! up for every earlier one at the same marks that did not.
 
 use crate::core::marks::Marks;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
@@ -14,9 +14,14 @@ pub struct Pending {
 #[derive(Default)]
 struct State {
     begun: u64,
-    under_way: usize,
+    /// The attempts whose outcome is not known.
+    under_way: BTreeSet<u64>,
     /// Of the marks that are owed, and of those for which an attempt under way may still fail.
     newest: BTreeMap<Arc<str>, Newest>,
+    /// How many marks are owed.
+    owed: usize,
+    /// How many there were when the rest was last forgotten.
+    kept: usize,
     /// Whether somebody sees to it.
     settling: bool,
 }
@@ -39,30 +44,20 @@ impl Pending {
     pub fn begin(&self, marks: Marks) -> Attempt {
         let mut state = self.state();
         state.begun += 1;
-        state.under_way += 1;
-        Attempt {
-            number: state.begun,
-            marks,
-        }
+        let number = state.begun;
+        state.under_way.insert(number);
+        Attempt { number, marks }
     }
 
     pub fn acknowledge(&self, attempt: &Attempt) {
         let mut state = self.state();
-        for mark in &attempt.marks {
-            let newest = state.newest.entry(mark.clone()).or_default();
-            newest.acknowledged = newest.acknowledged.max(attempt.number);
-        }
-        state.landed();
+        state.landed(attempt, |newest| &mut newest.acknowledged);
     }
 
     /// Whether the caller has to see to it: it is owed now, and nobody does yet.
     pub fn fail(&self, attempt: &Attempt) -> bool {
         let mut state = self.state();
-        for mark in &attempt.marks {
-            let newest = state.newest.entry(mark.clone()).or_default();
-            newest.failed = newest.failed.max(attempt.number);
-        }
-        state.landed();
+        state.landed(attempt, |newest| &mut newest.failed);
         let called = state.is_owed() && !state.settling;
         state.settling |= called;
         called
@@ -90,13 +85,29 @@ impl Pending {
 
 impl State {
     fn is_owed(&self) -> bool {
-        self.newest.values().any(Newest::is_owed)
+        self.owed > 0
     }
 
-    fn landed(&mut self) {
-        self.under_way -= 1;
-        if self.under_way == 0 {
-            self.newest.retain(|_, newest| newest.is_owed());
+    /// An attempt has ended as `outcome` says.
+    fn landed(&mut self, attempt: &Attempt, outcome: fn(&mut Newest) -> &mut u64) {
+        for mark in &attempt.marks {
+            let newest = self.newest.entry(mark.clone()).or_default();
+            let was_owed = newest.is_owed();
+            let number = outcome(newest);
+            *number = (*number).max(attempt.number);
+            match (was_owed, newest.is_owed()) {
+                (false, true) => self.owed += 1,
+                (true, false) => self.owed -= 1,
+                _ => {}
+            }
+        }
+        self.under_way.remove(&attempt.number);
+        // Only what began before an acknowledgement could fail after it. Forgotten when it has doubled, so that it costs little.
+        if self.newest.len() > 2 * self.kept || self.under_way.is_empty() {
+            let oldest = self.under_way.first().copied().unwrap_or(u64::MAX);
+            self.newest
+                .retain(|_, newest| newest.is_owed() || newest.acknowledged > oldest);
+            self.kept = self.newest.len();
         }
     }
 }
@@ -154,6 +165,18 @@ mod tests {
         pending.acknowledge(&second);
         let owed = pending.unsettled().unwrap();
         assert_eq!(owed.iter().map(|mark| &**mark).collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn what_nobody_can_fail_at_any_more_is_forgotten_while_attempts_overlap() {
+        let pending = Pending::default();
+        let mut last = begin(&pending, &["first"]);
+        for number in 0..1000 {
+            let next = begin(&pending, &[&number.to_string()]);
+            pending.acknowledge(&last);
+            last = next;
+        }
+        assert!(pending.state().newest.len() < 10);
     }
 
     #[test]

@@ -29,6 +29,10 @@ use std::time::Duration;
 /// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
 const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How many marks share a command.
+const MARKS_PER_COMMAND: usize = 1000;
+/// By how much a generation may be below one that was heard before it: they are milliseconds. Below that, the store lost its own.
+const MOST_LATE: u64 = 60_000;
 /// An announcement that names more is one of everything: a line that is too long is not read.
 const MOST_NAMED_BYTES: usize = 32 << 10;
 
@@ -73,25 +77,40 @@ impl Collection {
         }
     }
 
+    /// In commands of a bounded length; the receipt is that of the last.
     async fn invalidate_in_store(self: Arc<Self>, marks: Marks) -> Result<Receipt, Error> {
-        let attempt = self.engine.pending.begin(marks);
-        match self.open(&attempt).await {
-            Ok(opened) => Ok(self.spread(&attempt, opened).await),
-            Err(fault) => {
-                if self.engine.pending.fail(&attempt) {
-                    tokio::spawn(self.clone().settle());
+        let mut chunks = chunks_of(marks).into_iter();
+        let mut last = None;
+        while let Some(marks) = chunks.next() {
+            let attempt = self.engine.pending.begin(marks);
+            match self.open(&attempt).await {
+                Ok(opened) => last = Some(self.spread(&attempt, opened).await),
+                Err(fault) => {
+                    self.fail(&attempt);
+                    for marks in chunks.by_ref() {
+                        let attempt = self.engine.pending.begin(marks);
+                        self.fail(&attempt);
+                    }
+                    self.engine.stats.invalidations_failed.increment();
+                    self.engine.stats.last_store_fault.note(&fault);
+                    self.engine.journal.invalidation_failed(&fault);
+                    return Err(Error::store_unavailable(
+                        "invalidate the shared cache",
+                        fault,
+                    ));
                 }
-                // What the store confirmed since the call is not to be trusted either.
-                self.end(&attempt.marks);
-                self.engine.stats.invalidations_failed.increment();
-                self.engine.stats.last_store_fault.note(&fault);
-                self.engine.journal.invalidation_failed(&fault);
-                Err(Error::store_unavailable(
-                    "invalidate the shared cache",
-                    fault,
-                ))
             }
         }
+        last.ok_or_else(Error::internal)
+    }
+
+    /// An attempt did not reach the store, or nobody knows.
+    fn fail(self: &Arc<Self>, attempt: &Attempt) {
+        if self.engine.pending.fail(attempt) {
+            tokio::spawn(self.clone().settle());
+        }
+        // What the store confirmed since the call is not to be trusted either.
+        self.end(&attempt.marks);
     }
 
     /// Tries what is owed until it went through, or the cache is closed.
@@ -106,23 +125,27 @@ impl Collection {
             let Some(marks) = self.engine.pending.unsettled() else {
                 return;
             };
-            let attempt = self.engine.pending.begin(marks);
-            match self.open(&attempt).await {
-                Ok(opened) => drop(self.spread(&attempt, opened).await),
-                Err(_) => drop(self.engine.pending.fail(&attempt)),
+            for marks in chunks_of(marks) {
+                let attempt = self.engine.pending.begin(marks);
+                match self.open(&attempt).await {
+                    Ok(opened) => drop(self.spread(&attempt, opened).await),
+                    Err(_) => {
+                        self.engine.pending.fail(&attempt);
+                        break;
+                    }
+                }
             }
         }
     }
 
     async fn open(&self, attempt: &Attempt) -> Result<Opened, Fault> {
         let rack = self.rack.as_ref().ok_or(Fault::Unreachable)?;
-        let keys: Vec<_> = attempt
-            .marks
-            .iter()
-            .map(|mark| generation_key(&self.prefix, mark))
-            .collect();
-        let entries = attempt.marks.iter().filter(|mark| is_entry_mark(mark));
+        let is_entry = |mark: &&Arc<str>| is_entry_mark(mark);
+        let (entries, groups): (Vec<_>, Vec<_>) = attempt.marks.iter().partition(is_entry);
+        let key = |mark: &&Arc<str>| generation_key(&self.prefix, mark);
+        let keys: Vec<_> = entries.iter().chain(&groups).map(key).collect();
         let drops: Vec<_> = entries
+            .iter()
             .flat_map(|mark| {
                 let keys = EntryKeys::of(&self.prefix, mark);
                 [keys.value, keys.version, keys.config]
@@ -228,12 +251,20 @@ impl Collection {
     ) {
         let mut acknowledged = self.acknowledged_now();
         let rules = self.engine.parts.rules;
+        // Overtaken by a later one, at which all epochs ended.
+        let late = acknowledged.as_ref().is_some_and(|acknowledged| {
+            let (later, number) = (acknowledged.number(), generation.number());
+            number < later && later - number < MOST_LATE
+        });
         let missed = acknowledged.is_none() || acknowledged.as_ref() != previous;
-        if missed && rules.keep(Rule::GapsEndAllEpochs) {
+        if missed && !late && rules.keep(Rule::GapsEndAllEpochs) {
             self.end_all();
         }
         if rules.keep(rule) {
             self.each_of(marks, |line| line.cache.superseded());
+        }
+        if late {
+            return;
         }
         // Only now: who says so serves nothing older.
         *acknowledged = Some(generation.clone());
@@ -247,12 +278,32 @@ impl Collection {
         }
     }
 
+    /// It was told that any entry may have changed.
+    fn supersede_all(&self) {
+        for line in self.lines.all() {
+            line.cache.superseded();
+        }
+    }
+
     fn acknowledged_now(&self) -> MutexGuard<'_, Option<Generation>> {
         // A panic under this lock leaves a whole value.
         self.acknowledged
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn chunks_of(marks: Marks) -> Vec<Marks> {
+    let marks: Vec<_> = marks.into_iter().collect();
+    let chunks = marks.chunks(MARKS_PER_COMMAND);
+    let mut chunks: Vec<Marks> = chunks
+        .map(|chunk| chunk.iter().cloned().collect())
+        .collect();
+    // An invalidation of nothing is one, too.
+    if chunks.is_empty() {
+        chunks.push(Marks::new());
+    }
+    chunks
 }
 
 impl engine::Entries for Collection {
@@ -302,10 +353,10 @@ impl Listener for Collection {
             }
             Some(Announcement { generation, .. }) => {
                 let mut acknowledged = self.acknowledged_now();
-                self.end_all();
+                self.supersede_all();
                 *acknowledged = Some(generation);
             }
-            None => self.end_all(),
+            None => self.supersede_all(),
         }
         self.engine.acknowledge();
         stats.pushes.increment();

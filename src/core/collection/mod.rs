@@ -36,8 +36,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-/// For how long the store keeps a generation that nothing depends on, at least.
-const KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
+/// For how much longer than any value the store keeps the generations that several depend on.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// What a collection is made of.
 pub struct CollectionParts {

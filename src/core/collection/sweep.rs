@@ -39,7 +39,7 @@ struct Swept {
 impl Collection {
     /// Renews the leases of what was read lately, unless that is under way. Inside a tokio runtime only.
     pub fn sweep(self: &Arc<Self>) {
-        if self.rack.is_none() || self.sweeps.under_way.swap(true, Acquire) {
+        if self.sweeps.under_way.swap(true, Acquire) {
             return;
         }
         let collection = self.clone();
@@ -71,7 +71,7 @@ impl Collection {
         self.engine.listen();
         self.engine.acknowledge();
         if self.engine.register(deadline).await.is_err() || self.engine.trusted_store().is_none() {
-            return;
+            return self.load_all(now);
         }
         let due = |line: Arc<Line>| {
             if !line.was_used(now, LATELY.max(lease * 10)) {
@@ -97,6 +97,23 @@ impl Collection {
                 .map(|chunk| self.renew_all(deadline, chunk)),
         )
         .await;
+    }
+
+    /// Where no store confirms anything, loads what is about to be asked for.
+    fn load_all(self: &Arc<Self>, now: Duration) {
+        let lease = self.engine.parts.limits.max_staleness;
+        for line in self.lines.all() {
+            if line.was_used(now, lease)
+                && line
+                    .cache
+                    .near
+                    .last_known_good_until(now + lease / 2)
+                    .is_some()
+            {
+                let cache = line.cache.clone();
+                self.beside(line, async move { drop(cache.landing().await) });
+            }
+        }
     }
 
     /// Does something with an entry that nobody waits for, which may give it another value.
@@ -129,7 +146,10 @@ impl Collection {
         let sent_at = self.engine.parts.clock.monotonic();
         let found = match rack.shelves.values(deadline, &keys).await {
             Ok(found) => found,
-            Err(fault) => return self.engine.stats.store_failed(&fault),
+            Err(fault) => {
+                self.engine.stats.store_failed(&fault);
+                return self.load_all(sent_at);
+            }
         };
         let listed = found[0].is_some();
         self.engine.sighted(listed, sent_at);

@@ -8,6 +8,7 @@ use crate::core::protocol::Entry;
 use crate::core::source::{Row, Source};
 use crate::core::stats::Counter;
 use async_trait::async_trait;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -167,6 +168,13 @@ impl Resource for Entries {
 
     fn title<'a>(&self, _: &'a Entry) -> Option<&'a str> {
         None
+    }
+
+    fn knows(&self, entry: &Entry) -> bool {
+        match Kind::of(entry) {
+            Some(Kind::Json) => serde_json::from_str::<&RawValue>(&entry.content).is_ok(),
+            kind => matches!(kind, Some(Kind::Text | Kind::Bytes)),
+        }
     }
 
     fn is_kept(&self, entry: &Entry) -> bool {

@@ -1,7 +1,7 @@
 //! Supabase as the source of a resource: the rows of a table that match an id, as JSON.
 
 use crate::core::collection::values::{Kind, Loaded, Loader};
-use crate::core::error::Fault;
+use crate::core::error::{CONFIG_INVALID, Fault};
 use crate::core::http::{Deadline, Http};
 use crate::core::source::supabase::table_url;
 use async_trait::async_trait;
@@ -130,7 +130,7 @@ impl Loader for Unconfigured {
 
     async fn load(&self, _: &str, _: Deadline) -> Result<Loaded, Fault> {
         Err(Fault::LoadFailed {
-            word: "CONFIG_INVALID".into(),
+            word: CONFIG_INVALID.into(),
             message: self.reason.clone(),
         })
     }

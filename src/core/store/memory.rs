@@ -315,6 +315,7 @@ impl Shelves for Memory {
 
     async fn fill_at(&self, _: Deadline, filling: &Filling) -> Result<Fill, Fault> {
         let mut values = self.lock();
+        values.remove(&filling.keys.loader);
         let holds = |(key, generation): &Fence| {
             values.get(key).map(|value| value.text.as_str()) == Some(generation.as_str())
         };
@@ -330,8 +331,13 @@ impl Shelves for Memory {
         ] {
             values.insert(key.clone(), self.value(text, ttl));
         }
-        for (key, generation) in &filling.fences {
-            values.insert(key.clone(), self.value(generation.as_str(), filling.kept));
+        for (number, (key, generation)) in filling.fences.iter().enumerate() {
+            let kept = if number == 0 {
+                filling.own_kept()
+            } else {
+                filling.kept
+            };
+            values.insert(key.clone(), self.value(generation.as_str(), kept));
         }
         Ok(Fill::Stored)
     }
@@ -347,8 +353,10 @@ impl Shelves for Memory {
         let mut values = self.lock();
         let next =
             |value: Option<&Value>| next_generation(value.map(|value| value.text.as_str()), now_ms);
-        for key in keys {
+        for (number, key) in keys.iter().enumerate() {
             let generation = next(values.get(key));
+            let is_entry = number < drops.len() / 3;
+            let kept = if is_entry { MINTED_FOR } else { kept };
             values.insert(key.clone(), self.value(generation.as_str(), kept));
         }
         for key in drops {

@@ -3,8 +3,8 @@
 -- Returns the generations that are there now, and at last how many commands that took.
 local generations, commands = {}, #KEYS
 for number, key in ipairs(KEYS) do
-  local generation = redis.call('GET', key)
-  if not generation then
+  local generation = redis.pcall('GET', key)
+  if type(generation) ~= 'string' then
     generation = ARGV[1]
     redis.call('SET', key, generation, 'PX', ARGV[2])
     commands = commands + 1

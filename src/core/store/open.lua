@@ -1,6 +1,6 @@
 -- Opens new generations, and drops what was stored under the old ones.
--- KEYS: the collection's generation, those of the marks, three keys to drop for each entry among these.  ARGV: wall-clock milliseconds, how
--- many marks, seconds for which their generations are kept.
+-- KEYS: the collection's generation, those of the marks, entries first, three keys to drop for each entry among these.  ARGV: wall-clock milliseconds, how
+-- many marks, seconds for which the generations of those that are no entries are kept, and of those that are.
 -- Returns the collection's new generation, the one before or nothing, and how many commands that took.
 local function after(raw)
   local current = type(raw) == 'string' and tonumber(raw) or 0
@@ -10,9 +10,11 @@ local function after(raw)
   return string.format('%.0f', math.max(math.floor(current) + 1, tonumber(ARGV[1])))
 end
 local marks = tonumber(ARGV[2])
+local entries = (#KEYS - marks - 1) / 3
 local commands = 2 + 2 * marks
 for number = 2, marks + 1 do
-  redis.call('SET', KEYS[number], after(redis.pcall('GET', KEYS[number])), 'EX', ARGV[3])
+  local kept = number - 1 <= entries and ARGV[4] or ARGV[3]
+  redis.call('SET', KEYS[number], after(redis.pcall('GET', KEYS[number])), 'EX', kept)
 end
 for number = marks + 2, #KEYS, 3 do
   redis.call('DEL', KEYS[number], KEYS[number + 1], KEYS[number + 2])

@@ -38,8 +38,15 @@ pub struct Filling {
     pub fences: Vec<Fence>,
     pub record: Record,
     pub ttl_seconds: u32,
-    /// For how long the generations are kept from now.
+    /// For how long the generations that others depend on, too, are kept from now.
     pub kept: Duration,
+}
+
+impl Filling {
+    /// For how long the first generation, the entry's own, is kept from now: a little longer than the value.
+    pub fn own_kept(&self) -> Duration {
+        Duration::from_secs(self.ttl_seconds.into()) + MINTED_FOR
+    }
 }
 
 /// What an invalidation opened.
@@ -97,7 +104,7 @@ pub trait Shelves: Send + Sync {
     /// Gives up a claim.
     async fn release_at(&self, deadline: Deadline, loader: &str) -> Result<(), Fault>;
 
-    /// Stores a value if all generations that it depends on are still, exactly, those of its fences.
+    /// Stores a value if all generations that it depends on are still, exactly, those of its fences; gives up the claim to load it.
     async fn fill_at(&self, deadline: Deadline, filling: &Filling) -> Result<Fill, Fault>;
 
     /// The same of several, each by itself.
@@ -109,8 +116,9 @@ pub trait Shelves: Send + Sync {
         Ok(filled)
     }
 
-    /// Opens a new generation, not before `now_ms`, of the collection and at each of these keys, and drops what is under `drops`. The
-    /// generations at `keys` are kept for `kept`.
+    /// Opens a new generation, not before `now_ms`, of the collection and at each of these keys, and drops what is under `drops`: three
+    /// keys for each entry. The keys of entries come first, and their generations are kept for [`MINTED_FOR`], as nothing is stored
+    /// under them; the others for `kept`.
     async fn open(
         &self,
         deadline: Deadline,

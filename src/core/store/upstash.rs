@@ -508,13 +508,16 @@ impl Shelves for Upstash {
         let (mut keys, mut arguments) = (Vec::new(), Vec::new());
         for filling in fillings {
             let own = &filling.keys;
-            keys.extend([&own.value, &own.version, &own.config].map(|key| json!(key)));
+            let own = [&own.value, &own.version, &own.config, &own.loader];
+            keys.extend(own.map(|key| json!(key)));
             keys.extend(filling.fences.iter().map(|(key, _)| json!(key)));
             let record = &filling.record;
             arguments.push(json!(filling.fences.len()));
             arguments
                 .extend([&*record.content, &record.version, &record.config].map(|it| json!(it)));
-            arguments.extend([json!(filling.ttl_seconds), json!(filling.kept.as_secs())]);
+            let own_kept = filling.own_kept().as_secs();
+            let kept = filling.kept.as_secs();
+            arguments.extend([filling.ttl_seconds.into(), own_kept, kept].map(|it| json!(it)));
             let generations = filling.fences.iter();
             arguments.extend(generations.map(|(_, generation)| json!(generation.as_str())));
         }
@@ -552,6 +555,7 @@ impl Shelves for Upstash {
             json!(now_ms.to_string()),
             json!(marks),
             json!(kept.as_secs()),
+            json!(MINTED_FOR.as_secs()),
         ]);
         let exchanged = self
             .exchange(deadline, Access::Write, json!(command))
