@@ -64,6 +64,8 @@ pub struct Redis {
     /// Per cent of announcements that get lost, and the milliseconds that one takes at most.
     pub push_lost: AtomicU64,
     pub push_ms: AtomicU64,
+    /// Per cent of listings that are refused, beside what the wires do.
+    pub listing_refused: AtomicU64,
     /// Commands that arrived.
     pub commands: AtomicU64,
     told: Mutex<Vec<Announced>>,
@@ -100,6 +102,7 @@ impl Redis {
             subscribers: Mutex::default(),
             push_lost: AtomicU64::new(0),
             push_ms: AtomicU64::new(5),
+            listing_refused: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             told: Mutex::default(),
         }
@@ -430,6 +433,10 @@ impl Register for Client {
         standing: &Standing,
         settling: Duration,
     ) -> Result<(), Fault> {
+        let refused = self.redis.listing_refused.load(SeqCst);
+        if refused > 0 && self.redis.chance.percent(refused) {
+            return Err(Fault::Unreachable);
+        }
         let (id, standing) = (id.to_owned(), standing.clone());
         let write = move |redis: &Redis| {
             let standing = redis.as_it_seems(standing);

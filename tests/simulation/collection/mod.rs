@@ -14,7 +14,7 @@ use grove_shared_cache::core::rules::{Rule, Rules};
 use schedule::{Outcome, run};
 use std::time::Instant;
 
-const DEFAULT_SEEDS: u64 = 300;
+const DEFAULT_SEEDS: u64 = 250;
 /// A mutant is looked for in so many.
 const MUTANT_SEEDS: u64 = 10_000;
 

@@ -70,7 +70,7 @@ fn circumstances(chance: &Chance) -> Circumstances {
             late: share(25),
             late_ms: chance.between(50, 900),
             lost: share(6),
-            refused: if latecomers { 12 } else { share(6) },
+            refused: share(6),
         },
         source: Weather {
             least_ms: 1,
@@ -101,6 +101,9 @@ async fn drive(world: Arc<World>, lagging: bool) {
     world.redis.push_lost.store(lost, SeqCst);
     world.redis.push_ms.store(chance.between(1, 200), SeqCst);
     let (instances, latecomers) = (world.count(), world.has_latecomers());
+    if latecomers {
+        world.redis.listing_refused.store(60, SeqCst);
+    }
     // One that nobody reads from, but that admins may tell: it is not listed then.
     let unread = chance.below(5) as usize;
     // The fewer entries, the more happens to each of them.
@@ -119,7 +122,23 @@ async fn drive(world: Arc<World>, lagging: bool) {
     for _ in 0..chance.between(1, 2) {
         tokio::spawn(admin(world.clone(), popular));
     }
+    if chance.percent(12) {
+        tokio::spawn(attrition(world.clone()));
+    }
     tokio::spawn(trouble(world, lagging));
+}
+
+/// Redis is short of room, and has let the generations of tags and resources go.
+async fn attrition(world: Arc<World>) {
+    let chance = world.chance.clone();
+    while world.now() < RUN_MS - 1000 {
+        sleep(ms(chance.between(1, 150))).await;
+        let place = &world.table.places[chance.below(ENTRIES as u64) as usize];
+        let generations = place.generations();
+        // Not its own, the first.
+        let which = 1 + chance.below(generations.len() as u64 - 1) as usize;
+        world.redis.evict(&generations[which]).await;
+    }
 }
 
 /// An entry: most often one of the popular ones, which are spread over the resources.
