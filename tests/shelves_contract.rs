@@ -247,15 +247,23 @@ async fn what_is_stored_expires_as_it_was_said() {
     let fences = fences(&keys, &minted);
     let filling = filling(&entry, &fences, "value");
     store.fill_at(deadline(), &filling).await.unwrap();
-    for key in &keys {
+    let (own, shared) = keys.split_at(1);
+    assert!(
+        (890..=900).contains(&ttl(&own[0]).await),
+        "a little longer than the value"
+    );
+    for key in shared {
         assert!((4990..=5000).contains(&ttl(key).await), "{key}");
     }
+    assert_eq!(ttl(&entry.loader).await, -2, "the claim is given up");
     for key in drops(&entry) {
         assert!((290..=300).contains(&ttl(&key).await), "{key}");
     }
-    let opening = store.open(deadline(), NOW_MS, &keys[..1], &[], KEPT * 2);
+    let drops = drops(&entry);
+    let opening = store.open(deadline(), NOW_MS, &keys[..2], &drops, KEPT * 2);
     opening.await.unwrap();
-    assert!((9990..=10_000).contains(&ttl(&keys[0]).await));
+    assert!((590..=600).contains(&ttl(&keys[0]).await));
+    assert!((9990..=10_000).contains(&ttl(&keys[1]).await));
     assert_eq!(ttl(&Keys::under(&prefix).generation).await, -1);
     store
         .claim_at(deadline(), &entry.loader, TERM)
@@ -265,7 +273,7 @@ async fn what_is_stored_expires_as_it_was_said() {
 }
 
 #[tokio::test]
-async fn keys_of_another_type_are_missing_and_an_invalidation_heals_them() {
+async fn keys_of_another_type_are_missing_and_healed() {
     let prefix = fresh_prefix();
     let (store, (entry, keys)) = (upstash(&prefix), entry(&prefix));
     let generation = Keys::under(&prefix).generation;
@@ -276,8 +284,10 @@ async fn keys_of_another_type_are_missing_and_an_invalidation_heals_them() {
         store.values(deadline(), &keys).await.unwrap(),
         [None, None, None, None]
     );
-    let minted = store.mint_all(deadline(), &keys, NOW_MS).await;
-    assert_eq!(minted.unwrap_err().class(), "rejected");
+    let minted = store.mint_all(deadline(), &keys[..1], NOW_MS).await;
+    assert_eq!(minted, Ok(vec![Generation::new(NOW_MS.to_string())]));
+    raw(json!(["DEL", keys[0]])).await;
+    raw(json!(["RPUSH", keys[0], "x"])).await;
     let opened = store
         .open(deadline(), NOW_MS, &keys, &drops(&entry), KEPT)
         .await;

@@ -21,7 +21,7 @@ use crate::core::push::Listener;
 use crate::core::rules::Rule;
 use crate::core::store::Store;
 use crate::core::store::shelves::{EntryKeys, Opened};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,10 +31,34 @@ const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How many marks share a command.
 const MARKS_PER_COMMAND: usize = 1000;
-/// By how much a generation may be below one that was heard before it: they are milliseconds. Below that, the store lost its own.
-const MOST_LATE: u64 = 60_000;
+/// How many generations that were missed are remembered.
+const MOST_MISSED: usize = 16;
 /// An announcement that names more is one of everything: a line that is too long is not read.
 const MOST_NAMED_BYTES: usize = 32 << 10;
+
+/// What a collection was told.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// The collection's generation up to which nothing older is served.
+    acknowledged: Option<Generation>,
+    /// Those that came before one that was told of, and have not come themselves: announcements overtake each other.
+    missed: VecDeque<Generation>,
+}
+
+impl Heard {
+    fn missed(&mut self, generation: Option<&Generation>) {
+        self.missed.extend(generation.cloned());
+        if self.missed.len() > MOST_MISSED {
+            self.missed.pop_front();
+        }
+    }
+
+    /// Whether it has been overtaken by a later one, at which all epochs ended.
+    fn was_missed(&mut self, generation: &Generation) -> bool {
+        let at = self.missed.iter().position(|missed| missed == generation);
+        at.is_some_and(|at| self.missed.remove(at).is_some())
+    }
+}
 
 /// What is to be invalidated. The names are those of resources.
 #[derive(Clone, Debug, Default)]
@@ -249,15 +273,12 @@ impl Collection {
         generation: &Generation,
         previous: Option<&Generation>,
     ) {
-        let mut acknowledged = self.acknowledged_now();
+        let mut heard = self.heard_of();
         let rules = self.engine.parts.rules;
-        // Overtaken by a later one, at which all epochs ended.
-        let late = acknowledged.as_ref().is_some_and(|acknowledged| {
-            let (later, number) = (acknowledged.number(), generation.number());
-            number < later && later - number < MOST_LATE
-        });
-        let missed = acknowledged.is_none() || acknowledged.as_ref() != previous;
+        let late = heard.was_missed(generation);
+        let missed = heard.acknowledged.is_none() || heard.acknowledged.as_ref() != previous;
         if missed && !late && rules.keep(Rule::GapsEndAllEpochs) {
+            heard.missed(previous);
             self.end_all();
         }
         if rules.keep(rule) {
@@ -267,7 +288,7 @@ impl Collection {
             return;
         }
         // Only now: who says so serves nothing older.
-        *acknowledged = Some(generation.clone());
+        heard.acknowledged = Some(generation.clone());
     }
 
     /// Any entry may be old.
@@ -285,11 +306,9 @@ impl Collection {
         }
     }
 
-    fn acknowledged_now(&self) -> MutexGuard<'_, Option<Generation>> {
-        // A panic under this lock leaves a whole value.
-        self.acknowledged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn heard_of(&self) -> MutexGuard<'_, Heard> {
+        // A panic under this lock leaves whole values.
+        self.heard_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -308,7 +327,7 @@ fn chunks_of(marks: Marks) -> Vec<Marks> {
 
 impl engine::Entries for Collection {
     fn acknowledged(&self) -> Option<Generation> {
-        self.acknowledged_now().clone()
+        self.heard_of().acknowledged.clone()
     }
 
     fn unlisted(&self) {
@@ -352,9 +371,9 @@ impl Listener for Collection {
                 self.heard(rule, &marks, &generation, previous.as_ref());
             }
             Some(Announcement { generation, .. }) => {
-                let mut acknowledged = self.acknowledged_now();
+                let mut heard = self.heard_of();
                 self.supersede_all();
-                *acknowledged = Some(generation);
+                heard.acknowledged = Some(generation);
             }
             None => self.supersede_all(),
         }

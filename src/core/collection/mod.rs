@@ -16,6 +16,7 @@ pub mod values;
 use crate::core::cache::{Asking, Cache, Line as Parts};
 use crate::core::clock::Clock;
 use crate::core::collection::ids::{entry_mark, resource_mark, tag_mark};
+use crate::core::collection::invalidation::Heard;
 use crate::core::collection::lines::{Line, Lines};
 use crate::core::collection::slot::{Rack, Slot};
 use crate::core::collection::sweep::Sweeps;
@@ -25,7 +26,7 @@ use crate::core::engine::{Common, Engine};
 use crate::core::journal::Journal;
 use crate::core::log::{Event, LogSink, Logger, Threshold};
 use crate::core::near::AtHand;
-use crate::core::protocol::{Generation, Keys};
+use crate::core::protocol::Keys;
 use crate::core::push::Channel;
 use crate::core::rules::Rules;
 use crate::core::signature::Signer;
@@ -91,8 +92,8 @@ pub struct Collection {
     resources: RwLock<Vec<Arc<Resource>>>,
     signing_keys: Option<(String, Option<String>)>,
     sweeps: Sweeps,
-    /// The collection's generation up to which nothing older is served. Never held across `.await`.
-    acknowledged: Mutex<Option<Generation>>,
+    /// Never held across `.await`.
+    heard_of: Mutex<Heard>,
     threshold: Threshold,
     sink: Arc<dyn LogSink>,
 }
@@ -131,7 +132,7 @@ impl Collection {
                 resources: RwLock::default(),
                 signing_keys: parts.signing_keys,
                 sweeps: Sweeps::default(),
-                acknowledged: Mutex::default(),
+                heard_of: Mutex::default(),
                 threshold: parts.threshold,
                 sink: parts.sink,
             }
