@@ -1,7 +1,10 @@
 // Webhooks: which entries a change concerns.
+import { createRequire } from 'node:module'
 import test from 'ava'
+import { narrativeGraph, ragContext } from 'grove-shared-cache'
 import { BEARER, bodyOf, guide, handlerFor, runSnippet } from './support/webhooks.mjs'
 
+const { definitionOf } = createRequire(import.meta.url)('../lib/definition.cjs')
 const TAG = 'table:public.documents'
 
 /** What a change invalidates where resources have these maps of the table. */
@@ -120,6 +123,15 @@ test('a row without its large columns, and a map that gives nothing: the whole r
   t.deepEqual([entries, resources], [{ rag: ['new', 'old'] }, ['lens']])
   t.deepEqual(reply.widened, ['lens'])
   t.regex(warnings[0], /gave nothing for a row without its large columns/)
+})
+
+test('a row that came without the column that is read by: the whole resource', async (t) => {
+  const { tables } = definitionOf(ragContext({ table: 'documents' }))
+  const graph = definitionOf(narrativeGraph()).tables.narrative_edges
+  const row = { id: 1, title: 'x' }
+  const maps = { rag: tables.documents, graph }
+  const { entries, resources, reply } = await invalidated(t, maps, { record: row, old_record: row })
+  t.deepEqual([entries, resources, reply.widened], [{}, ['rag', 'graph'], ['rag', 'graph']])
 })
 
 test('true in place of a map is the whole resource, as it was meant', async (t) => {

@@ -5,7 +5,7 @@ const { weakly } = require('./holding.cjs')
 const { loaderOf } = require('./loader.cjs')
 const { isName, isReserved, NAME_RULE } = require('./names.cjs')
 const { isPlain, Options } = require('./options.cjs')
-const { queryOf, tableKey } = require('./supabase-query.cjs')
+const { idsIn, queryOf, tableKey } = require('./supabase-query.cjs')
 const { tagsOf } = require('./tags.cjs')
 
 const NAMES = [
@@ -89,5 +89,5 @@ function tablesOf(options, supabase) {
 function ownTable(supabase) {
   if (!supabase) return []
   const { schema, table, match } = supabase
-  return [[tableKey(schema, table), (row) => row[match]]]
+  return [[tableKey(schema, table), idsIn(match)]]
 }

@@ -8,6 +8,15 @@ exports.QUERY_OPTIONS = ['table', 'schema', 'select', 'match', 'where', 'order',
 exports.tableKey = (schema, table) =>
   schema === undefined || schema === 'public' ? table : `${schema}.${table}`
 
+/**
+ * The map of a table whose rows have the id in a column. A row without it may be of any entry: `match` is a path into JSON, or the
+ * webhook sends other columns alone.
+ */
+exports.idsIn = (column) => (row) => {
+  if (Object.hasOwn(row, column)) return row[column]
+  throw new Error(`the row has no column ${column}`)
+}
+
 /** As PostgreSQL has it. */
 const MAX_NAME_BYTES = 63
 const MAX_TEXT_BYTES = 4096

@@ -1,7 +1,7 @@
 // Resources that are read from Supabase by the addon itself, and four that are ready-made.
 const { isName } = require('./names.cjs')
 const { Options } = require('./options.cjs')
-const { QUERY_OPTIONS, queryOf, tableKey } = require('./supabase-query.cjs')
+const { idsIn, QUERY_OPTIONS, queryOf, tableKey } = require('./supabase-query.cjs')
 
 /** Those that `cache.resource()` checks. */
 const OTHERS = ['ttlSeconds', 'tags', 'tables', 'fallback', 'loadTimeoutMs']
@@ -47,7 +47,7 @@ exports.narrativeGraph = readyMade(({ schema, match = 'hub_id' }) => ({
   select: '*,narrative_edges(*)',
   match,
   tags: byHub,
-  tables: { [tableKey(schema, 'narrative_edges')]: (row) => row[match] },
+  tables: { [tableKey(schema, 'narrative_edges')]: idsIn(match) },
 }))
 
 /** What is given comes before what is ready. */

@@ -150,6 +150,25 @@ test('the edges of a graph concern the hub of their own row', (t) => {
   })
 })
 
+test('a row without that column gives no answer, and one that has none in it concerns no entry', (t) => {
+  for (const [options, table] of [
+    [ragContext(), 'rag_documents'],
+    [lensConfiguration({ match: 'config->>slug' }), 'lenses'],
+    [narrativeGraph(), 'narrative_nodes'],
+    [narrativeGraph(), 'narrative_edges'],
+  ]) {
+    const ids = definitionOf(options).tables[table]
+    t.throws(() => ids({ title: 'a', config: { slug: 's' } }), {
+      message: /^the row has no column /,
+    })
+    // What an object inherits is no column.
+    t.throws(() =>
+      definitionOf({ ...options, supabase: { table, match: 'constructor' } }).tables[table]({}),
+    )
+    t.is(ids({ [options.supabase.match]: null }), null)
+  }
+})
+
 test('tables that are given come before those that are automatic', (t) => {
   const tables = { lenses: (row) => [row.id, row.parent], themes: true, absent: undefined }
   const row = { id: 'a', parent: 'b' }
