@@ -134,6 +134,33 @@ test('a row that came without the column that is read by: the whole resource', a
   t.deepEqual([entries, resources, reply.widened], [{}, ['rag', 'graph'], ['rag', 'graph']])
 })
 
+const idsFor = (count) => Array.from({ length: count }, (_, index) => `id-${index}`)
+
+test('of more than 1000 ids, the whole resource goes, and of many resources what is too much together', async (t) => {
+  const tooMany = await invalidated(t, { rag: () => idsFor(1001), lens: () => idsFor(1000) })
+  t.deepEqual(tooMany.resources, ['rag'])
+  t.is(tooMany.entries.lens.length, 1000)
+  t.deepEqual(tooMany.reply.widened, ['rag'])
+  t.regex(tooMany.warnings[0], /^webhook: all of rag is invalidated, as its map gave 1001 ids$/)
+  const maps = Array.from({ length: 12 }, (_, index) => [`r${index}`, () => idsFor(1000)])
+  const many = await invalidated(t, Object.fromEntries(maps))
+  const { entries, resources, tags } = many.reply.invalidated
+  t.true(entries + resources + tags <= 10_000)
+  t.is(entries / 1000 + resources, 12)
+})
+
+test('a resource may have the name of something inherited', async (t) => {
+  const maps = JSON.parse('{ "__proto__": 0, "constructor": 0 }')
+  for (const name of Object.keys(maps))
+    Object.defineProperty(maps, name, { value: () => name, enumerable: true })
+  const { entries, reply } = await invalidated(t, maps)
+  t.deepEqual(Object.entries(entries), [
+    ['__proto__', ['__proto__']],
+    ['constructor', ['constructor']],
+  ])
+  t.is(reply.invalidated.entries, 2)
+})
+
 test('true in place of a map is the whole resource, as it was meant', async (t) => {
   const { resources, reply } = await invalidated(t, { rag: true, lens: (row) => row.id })
   t.deepEqual(resources, ['rag'])

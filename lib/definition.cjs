@@ -3,7 +3,7 @@ const { kindOf, shown } = require('./errors.cjs')
 const { fallbackOf } = require('./fallback.cjs')
 const { weakly } = require('./holding.cjs')
 const { loaderOf } = require('./loader.cjs')
-const { isName, isReserved, NAME_RULE } = require('./names.cjs')
+const { brokenNameRule } = require('./names.cjs')
 const { isPlain, Options } = require('./options.cjs')
 const { idsIn, queryOf, tableKey } = require('./supabase-query.cjs')
 const { tagsOf } = require('./tags.cjs')
@@ -52,9 +52,8 @@ exports.definitionOf = (given) => {
 
 function nameOf(options) {
   const name = options.get('name')
-  if (!isName(name)) throw options.refusal('name', shown(name), NAME_RULE)
-  if (isReserved(name))
-    throw options.refusal('name', shown(name), 'must be another: it is a word of the keys')
+  const rule = brokenNameRule(name)
+  if (rule) throw options.refusal('name', shown(name), rule)
   return name
 }
 

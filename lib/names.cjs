@@ -4,12 +4,16 @@ const { argumentInvalid, kindOf } = require('./errors.cjs')
 const MAX_ID_BYTES = 512
 const MAX_TAG_CHARACTERS = 256
 
-exports.NAME_RULE = 'must be 1 to 64 of the characters a-z 0-9 _ . -'
 exports.isName = (name) => typeof name === 'string' && /^[a-z0-9_.-]{1,64}$/.test(name)
 
 /** What else the keys have in the place of a resource's name. */
 const RESERVED = ['system-prompt', 'tag', 'events', 'generation', 'fleet', 'instance', 'settling']
-exports.isReserved = (name) => RESERVED.includes(name)
+
+/** What is asked of the name of a resource and not so of this one; undefined if it may be one. */
+exports.brokenNameRule = (name) => {
+  if (!exports.isName(name)) return 'must be 1 to 64 of the characters a-z 0-9 _ . -'
+  return RESERVED.includes(name) ? 'must be another: it is a word of the keys' : undefined
+}
 
 exports.TAG_RULE = `must be a well-formed string of 1 to ${MAX_TAG_CHARACTERS} characters`
 

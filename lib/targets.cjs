@@ -1,8 +1,10 @@
 // What an invalidation is of.
 const { argumentInvalid, kindOf, shown } = require('./errors.cjs')
-const { idText, isName, NAME_RULE, TAG_RULE, wrongTag } = require('./names.cjs')
+const { brokenNameRule, idText, TAG_RULE, wrongTag } = require('./names.cjs')
 const { isPlain } = require('./options.cjs')
 
+/** Of one call: each thousand is a command of its own. */
+const MOST = 10_000
 const NAMES = ['tags', 'entries', 'resources']
 
 /**
@@ -20,26 +22,33 @@ exports.targetsOf = (targets) => {
   // A typing error must not pass for an invalidation; a list that happens to be empty may.
   if (tags === undefined && entries === undefined && resources === undefined)
     throw argumentInvalid(`targets name nothing: give at least one of ${NAMES.join(', ')}`)
-  return {
+  return bounded({
     entries: entriesOf(entries),
-    resources: listOf(
-      'resources',
-      resources,
-      (name) => (isName(name) ? undefined : shown(name)),
-      NAME_RULE,
-    ),
-    tags: listOf('tags', tags, wrongTag, TAG_RULE),
-  }
+    resources: listOf('resources', resources, (name) => {
+      const rule = brokenNameRule(name)
+      return rule && `${shown(name)}: it ${rule}`
+    }),
+    tags: listOf('tags', tags, (tag) => {
+      const wrong = wrongTag(tag)
+      return wrong && `${wrong}: it ${TAG_RULE}`
+    }),
+  })
 }
 
 /** @returns {{ entries: [string, string][], resources: string[], tags: string[] }} of one resource, one id or several */
-exports.entriesOfResource = (name, ids) => ({
-  entries: pairs(name, Array.isArray(ids) ? ids : [ids]),
-  resources: [],
-  tags: [],
-})
+exports.entriesOfResource = (name, ids) =>
+  bounded({ entries: pairs(name, Array.isArray(ids) ? ids : [ids]), resources: [], tags: [] })
 
 exports.wholeResource = (name) => ({ entries: [], resources: [name], tags: [] })
+
+function bounded(targets) {
+  const { entries, resources, tags } = targets
+  const count = entries.length + resources.length + tags.length
+  if (count <= MOST) return targets
+  throw argumentInvalid(
+    `targets are ${count}: at most ${MOST} in one call; use a tag, or invalidateAll()`,
+  )
+}
 
 function entriesOf(entries = {}) {
   if (!isPlain(entries))
@@ -48,8 +57,9 @@ function entriesOf(entries = {}) {
     )
   return Object.entries(entries).flatMap(([name, ids]) => {
     if (ids === undefined) return []
-    if (!isName(name))
-      throw argumentInvalid(`target entries has the resource ${shown(name)}: its name ${NAME_RULE}`)
+    const rule = brokenNameRule(name)
+    if (rule)
+      throw argumentInvalid(`target entries has the resource ${shown(name)}: its name ${rule}`)
     if (Array.isArray(ids)) return pairs(name, ids)
     throw argumentInvalid(`target entries.${name} is ${kindOf(ids)}: it must be an array of ids`)
   })
@@ -62,12 +72,12 @@ function pairs(name, ids) {
   return [...new Set(texts)].map((id) => [name, id])
 }
 
-function listOf(target, list = [], wrong, rule) {
+/** @param {(one: unknown) => string | undefined} wrong what one is that is none, and what it must be */
+function listOf(target, list = [], wrong) {
   if (!Array.isArray(list))
     throw argumentInvalid(`target ${target} is ${kindOf(list)}: it must be an array`)
   const texts = Array.from(list)
   const index = texts.findIndex(wrong)
-  if (index >= 0)
-    throw argumentInvalid(`target ${target}[${index}] is ${wrong(texts[index])}: it ${rule}`)
+  if (index >= 0) throw argumentInvalid(`target ${target}[${index}] is ${wrong(texts[index])}`)
   return [...new Set(texts)]
 }

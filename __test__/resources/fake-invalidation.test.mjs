@@ -117,9 +117,14 @@ for (const [targets, message] of [
   [{ entries: ['a'] }, /^target entries is an array: it must be an object of resources and/],
   [{ entries: { lens: 'a' } }, /^target entries\.lens is a string: it must be an array of ids$/],
   [{ entries: { Lens: ['a'] } }, /^target entries has the resource "Lens": its name must be 1 to/],
+  [{ entries: { tag: ['a'] } }, /^target entries has the resource "tag": its name must be another/],
   [{ entries: { lens: [''] } }, /^id is 0 bytes long/],
   [{ resources: 'lens' }, /^target resources is a string/],
   [{ resources: ['a b'] }, /^target resources\[0\] is "a b": it must be 1 to 64 of the characters/],
+  [
+    { resources: ['system-prompt'] },
+    /^target resources\[0\] is "system-prompt": it must be another/,
+  ],
   [{ resources: [5] }, /^target resources\[0\] is 5/],
 ]) {
   test(`targets are refused, and nothing invalidated: ${message.source}`, (t) => {
@@ -129,6 +134,22 @@ for (const [targets, message] of [
     t.deepEqual(addon.invalidations, [])
   })
 }
+
+test('of more than 10000 nothing is invalidated', async (t) => {
+  const { cache, addon } = fakeCache()
+  const resource = cache.resource({ name: 'thing', load: () => null })
+  const ids = Array.from({ length: 9998 }, (_, index) => `id-${index}`)
+  const most = { entries: { lens: [...ids, 'id-0'] }, tags: ['a'], resources: ['other'] }
+  await cache.invalidate(most)
+  t.is(addon.invalidations.splice(0)[0][0].entries.length, 9998, 'each once')
+  const expected = {
+    code: 'ARGUMENT_INVALID',
+    message: 'targets are 10001: at most 10000 in one call; use a tag, or invalidateAll()',
+  }
+  t.throws(() => cache.invalidate({ ...most, tags: ['a', 'b'] }), expected)
+  t.throws(() => resource.invalidate([...ids, 'a', 'b', 'c']), expected)
+  t.deepEqual(addon.invalidations, [])
+})
 
 test('lists that are empty are passed on', async (t) => {
   const { cache, addon } = fakeCache()

@@ -3,6 +3,9 @@
 
 /** Longest id, in bytes. */
 const LONGEST_ID = 512
+/** Ids that one webhook drops of a resource, and of all together: beyond, the resource goes as a whole. */
+const MOST_IDS = 1000
+const MOST_IDS_TOGETHER = 5000
 const ALL = Symbol('all entries')
 
 /**
@@ -14,22 +17,32 @@ const ALL = Symbol('all entries')
  *   their map did
  */
 exports.targetsOf = (change, resources, warn) => {
-  const targets = { entries: {}, resources: [], tags: [`table:${change.schema}.${change.table}`] }
+  const tags = [`table:${change.schema}.${change.table}`]
+  // A resource may be called `__proto__`.
+  const targets = { entries: Object.create(null), resources: [], tags }
   const widened = []
   let mapped = false
+  let together = 0
   for (const { name, tables } of resources) {
     const maps = mapsOf(tables, change)
     if (maps.length === 0) continue
     mapped = true
     const found = maps.map((map) => idsOf(map, change))
-    const problem = found.find(({ problem }) => problem)?.problem
+    const ids = new Set(found.flatMap(({ ids }) => ids))
+    const tooMany = ids.size > MOST_IDS || together + ids.size > MOST_IDS_TOGETHER
+    const problem =
+      found.find(({ problem }) => problem)?.problem ??
+      (tooMany ? `gave ${ids.size} ids` : undefined)
     if (problem) {
       widened.push(name)
       warn(`webhook: all of ${name} is invalidated, as its map ${problem}`)
     }
-    const ids = new Set(found.flatMap(({ ids }) => ids))
-    if (problem || ids.has(ALL)) targets.resources.push(name)
-    else if (ids.size > 0) targets.entries[name] = [...ids]
+    if (problem || ids.has(ALL)) {
+      targets.resources.push(name)
+    } else if (ids.size > 0) {
+      targets.entries[name] = [...ids]
+      together += ids.size
+    }
   }
   return { targets, mapped, widened }
 }
