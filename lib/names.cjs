@@ -2,7 +2,7 @@
 const { argumentInvalid, kindOf } = require('./errors.cjs')
 
 const MAX_ID_BYTES = 512
-const MAX_TAG_CHARACTERS = 256
+const MAX_TAG_CHARACTERS = 1024
 
 exports.isName = (name) => typeof name === 'string' && /^[a-z0-9_.-]{1,64}$/.test(name)
 

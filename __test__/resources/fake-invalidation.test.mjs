@@ -111,7 +111,7 @@ for (const [targets, message] of [
   [{ tags: undefined }, /^targets name nothing/],
   [{ tags: 'hub:7' }, /^target tags is a string: it must be an array$/],
   [{ tags: null }, /^target tags is null/],
-  [{ tags: ['a', ''] }, /^target tags\[1\] is empty: it must be a well-formed string of 1 to 256/],
+  [{ tags: ['a', ''] }, /^target tags\[1\] is empty: it must be a well-formed string of 1 to 1024/],
   // oxlint-disable-next-line no-sparse-arrays
   [{ tags: [, 'a'] }, /^target tags\[0\] is undefined/],
   [{ entries: ['a'] }, /^target entries is an array: it must be an object of resources and/],

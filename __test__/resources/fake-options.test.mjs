@@ -10,7 +10,7 @@ const load = () => null
 const QUERY = { table: 'lenses', match: 'id' }
 const NAMES = 'name, ttlSeconds, load, supabase, loadTimeoutMs, fallback, tags, tables'
 const CHARACTERS = 'it must be 1 to 64 of the characters a-z 0-9 _ . -'
-const TAG = 'it must be a well-formed string of 1 to 256 characters'
+const TAG = 'it must be a well-formed string of 1 to 1024 characters'
 
 const REFUSED = [
   [undefined, 'options are undefined: they must be an object'],
@@ -77,8 +77,8 @@ const REFUSED = [
   // oxlint-disable-next-line no-sparse-arrays
   [{ name: 'x', load, tags: [, 'a'] }, `option tags[0] of resource x is undefined: ${TAG}`],
   [
-    { name: 'x', load, tags: ['x'.repeat(257)] },
-    `option tags[0] of resource x is 257 characters long: ${TAG}`,
+    { name: 'x', load, tags: ['x'.repeat(1025)] },
+    `option tags[0] of resource x is 1025 characters long: ${TAG}`,
   ],
   [
     { name: 'x', load, tags: ['\udc00'] },

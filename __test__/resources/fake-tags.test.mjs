@@ -10,6 +10,13 @@ test('tags are the same for all entries, or each one’s own, each once', (t) =>
   t.deepEqual(definitionFor({ tags: () => [] }).tags('7'), [])
 })
 
+test('a tag has room for any id, with a word before it', (t) => {
+  const { tags } = definitionFor({ tags: (id) => [`hub:${id}`] })
+  for (const id of ['x'.repeat(512), 'ü'.repeat(256)]) t.deepEqual(tags(id), [`hub:${id}`])
+  const longest = 'x'.repeat(1024)
+  t.deepEqual(definitionFor({ tags: [longest] }).tags('7'), [longest])
+})
+
 for (const [what, tags, message] of [
   [
     'throws',
@@ -20,7 +27,7 @@ for (const [what, tags, message] of [
   ['gives a string', (id) => id, /^tags of resource thing gave a string for an id/],
   ['is async', async () => ['a'], /^tags of resource thing gave an object for an id/],
   ['gives a number', () => ['a', 5], /^tags of resource thing gave a tag that is a number/],
-  ['gives a long one', () => ['x'.repeat(257)], /^tags of resource thing gave a tag that is 257/],
+  ['gives a long one', () => ['x'.repeat(1025)], /^tags of resource thing gave a tag that is 1025/],
 ]) {
   test(`a function for tags that ${what} is named`, (t) => {
     const secret = 'id-of-a-user'

@@ -160,7 +160,7 @@ export interface ResourceOptionsBase<V> {
   fallback?: V | null | ((id: string) => V | null | undefined) | undefined
   /**
    * Groups that an entry belongs to, for all entries or for each id: `cache.invalidate({ tags })` drops whatever has one of them. A
-   * tag is a well-formed string of 1 to 256 characters. A function that throws, or gives something else, makes a read fail with
+   * tag is a well-formed string of 1 to 1024 characters. A function that throws, or gives something else, makes a read fail with
    * `ARGUMENT_INVALID`. Each tag of an entry is a key that its reads look at. Default: none.
    */
   tags?: readonly string[] | ((id: string) => readonly string[]) | undefined
