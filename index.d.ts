@@ -62,7 +62,7 @@ export interface SharedCacheOptions {
   keyPrefix?: string | undefined
   /**
    * Entries in memory, of all resources together, 1 to 10000000; beyond, one that is hardly read leaves it, and is read from Redis again.
-   * Default: 100000.
+   * Default: 50000.
    */
   maxEntries?: number | undefined
   /** Bytes in memory that values and their ids take, as `maxEntries` bounds their number. Default: 67108864 (64 MiB). */
@@ -105,9 +105,9 @@ export declare class SharedCache {
    */
   resource<V>(options: ResourceOptions<V>): Resource<V>
   /**
-   * Drops what is named, everywhere, by one command: entries, all entries with a tag, all of a resource. Also of resources
-   * that this cache does not have. A read that begins more than `maxStalenessMs` after it resolved is not given what was dropped, on any
-   * instance. Options and receipt are those of `invalidateSystemPrompt()`.
+   * Drops what is named, everywhere, in one command for each thousand: entries, all entries with a tag, all of a resource;
+   * at most 10000 at once. Also of resources that this cache does not have. A read that begins more than `maxStalenessMs`
+   * after it resolved is not given what was dropped, on any instance. Options and receipt are those of `invalidateSystemPrompt()`.
    *
    * Throws `ARGUMENT_INVALID` if a target or an option is wrong, or none is given; lists may be empty. Rejects with
    * `STORE_UNAVAILABLE` if Redis did not take it (it is then tried again in the background), and with `CLOSED` after `close()`.
@@ -222,23 +222,26 @@ export type CachedJson<V> = 0 extends 1 & V
         ? { readonly [K in keyof V]: CachedJson<V[K]> }
         : V
 
-/** One kind of value, under many ids. Frozen; its functions need no `this`. */
-export interface Resource<V> {
+/** One kind of value, under many ids. Frozen; its functions need no `this`. One of any kind is a `Resource<unknown>`. */
+export type Resource<V> = ResourceGiving<Cached<V>>
+
+/** A `Resource`, by what its reads give. */
+export interface ResourceGiving<C> {
   readonly name: string
   /**
    * The value of an id; null if there is none. From memory while its lease runs, else from Redis, the loader, the last known value (unless
    * an invalidation has superseded it), the fallback, in this order. Ends within `redisTimeoutMs` + `loadTimeoutMs`. Calls for one
    * id at a time share a load. That there is none is held for a lease, and never stored.
    *
-   * Throws `ARGUMENT_INVALID` if the id is none. Rejects with `LOAD_FAILED` if nobody has a value, with `ARGUMENT_INVALID` if `tags` gives
-   * none, and with `CLOSED` after `close()`.
+   * Throws `ARGUMENT_INVALID` if the id is none. Rejects with `LOAD_FAILED` if nobody has a value, with `ARGUMENT_INVALID` if `tags` throws
+   * or gives what is no tag, and with `CLOSED` after `close()`.
    */
-  readonly get: (id: ResourceId) => Promise<Cached<V> | null>
+  readonly get: (id: ResourceId) => Promise<C | null>
   /** As `get`, with where the value came from. */
-  readonly getEntry: (id: ResourceId) => Promise<ResourceEntry<V>>
+  readonly getEntry: (id: ResourceId) => Promise<EntryGiving<C>>
   /** As `get` of each id at once, in their order; rejects if one does. Throws `ARGUMENT_INVALID` if it is no array of ids. */
-  readonly getMany: (ids: readonly ResourceId[]) => Promise<Array<Cached<V> | null>>
-  /** Drops one entry or several, everywhere, by one command: `cache.invalidate({ entries: { [name]: ids } })`. */
+  readonly getMany: (ids: readonly ResourceId[]) => Promise<Array<C | null>>
+  /** Drops one entry or several, everywhere, as `cache.invalidate({ entries: { [name]: ids } })` does. */
   readonly invalidate: (
     ids: ResourceId | readonly ResourceId[],
     options?: InvalidateOptions,
@@ -248,16 +251,22 @@ export interface Resource<V> {
 }
 
 /** A value with everything that is known about it. Frozen. */
-export interface ResourceEntry<V> {
+export type ResourceEntry<V> = EntryGiving<Cached<V>>
+
+/** A `ResourceEntry`, by what its value is. */
+export interface EntryGiving<C> {
   /** As `get` gives it. */
-  readonly value: Cached<V> | null
+  readonly value: C | null
   /** As `SystemPromptConfig.tier`. */
   readonly tier: 'memory' | 'redis' | 'source' | 'stale' | 'fallback'
   /** Where it was loaded from first. */
   readonly source: string
   /** When it was loaded from there, in milliseconds since 1970. */
   readonly fetchedAt: number
-  /** What the store's generations of it were when it was last known to be true; compare it with `===` only. Null where there were none. */
+  /**
+   * The generations under which it was last known to be true, separated by commas: its own, its resource's, that of each tag. Compare it with
+   * `===` only. Null where the store gave none.
+   */
   readonly generation: string | null
 }
 
@@ -389,8 +398,9 @@ export interface WebhookRequest {
 /** What a webhook is answered with: `response.status(reply.status).json(reply.body)`. */
 export interface WebhookReply {
   /**
-   * 200: invalidated, or nothing to invalidate. 400: malformed. 401: not verified. 413: over 1 MiB. 500: there is no secret.
-   * 503: Redis did not take it; it is tried again in the background, and Supabase may call again.
+   * 200: invalidated, or nothing to invalidate. 400: malformed. 401: not verified. 413: over 1 MiB. 500: there is no secret, or this
+   * package made a mistake, which is logged. 503: Redis did not take it; it is tried again in the background, and Supabase may call
+   * again.
    */
   readonly status: number
   readonly body: {
@@ -402,6 +412,12 @@ export interface WebhookReply {
     }
     /** That no resource reads the table. */
     readonly ignored?: boolean
+    /** The resources that were dropped as a whole because of what a map in their `tables` did; the log has why. */
+    readonly widened?: readonly string[]
+    /** Whether it may be sent again; with status 503. */
+    readonly retryable?: boolean
+    /** Why not, as `CacheError.code`; with status 503. */
+    readonly code?: CacheErrorCode
     /** What was wrong, in words of this package. */
     readonly error?: string
   }

@@ -10,6 +10,7 @@ import {
   type Cached,
   type CacheCounters,
   type CacheError,
+  type CacheErrorCode,
   type InvalidationReceipt,
   type InvalidationTargets,
   type LoadContext,
@@ -105,6 +106,11 @@ await text.get(null)
 // @ts-expect-error it is frozen
 text.name = 'another'
 const { get, invalidate } = text
+const kinds: Array<Resource<unknown>> = [lens, text, bytes, dated, named]
+const whatever: unknown = await kinds[0]?.get('a')
+const ofAnyKind: ResourceEntry<unknown> = entry
+// @ts-expect-error it is known of what kind it is
+const lenses: Resource<{ b: number }> = lens
 
 // Resources
 
@@ -223,6 +229,9 @@ const asked: WebhookRequest = { headers: new Headers(), rawBody: Buffer.from('{}
 await cache.handleSupabaseWebhook(asked)
 const dropped: number | undefined = reply.body.invalidated?.entries
 const status: number = reply.status
+const widened: readonly string[] | undefined = reply.body.widened
+const again: boolean | undefined = reply.body.retryable
+const refused: CacheErrorCode | undefined = reply.body.code
 // @ts-expect-error it is verified by its headers
 await cache.handleSupabaseWebhook({ body: '{}' })
 declare const change: SupabaseChange
@@ -260,6 +269,8 @@ export const used = [
   receipt,
   dropped,
   status,
+  [widened, again, refused],
+  [whatever, ofAnyKind, lenses],
   counters,
   [entries, held, maxEntries, maxBytes, evictions],
   hits,
