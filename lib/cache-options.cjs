@@ -1,5 +1,6 @@
 // The options of a cache: the addon checks its own, and the secret of the webhooks stays here.
 const { Options } = require('./options.cjs')
+const { warner } = require('./warning.cjs')
 const { secretOf } = require('./webhook-secret.cjs')
 
 const OF_THE_ADDON = [
@@ -21,9 +22,10 @@ const OF_THE_ADDON = [
 ]
 const NAMES = [...OF_THE_ADDON, 'webhookSecret']
 
-/** @returns {{ native: object, secret: () => string | undefined }} */
+/** @returns {{ native: object, secret: () => string | undefined, warn: (message: string) => void }} */
 exports.cacheOptions = (given = {}) => {
   const options = new Options(given, NAMES).known()
   const native = options.pick(OF_THE_ADDON)
-  return { native, secret: secretOf(options, native) }
+  const warn = warner(native)
+  return { native, secret: secretOf(options, warn), warn }
 }

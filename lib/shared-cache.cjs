@@ -8,15 +8,17 @@ exports.sharedCache = (addon) =>
   class SharedCache {
     #native
     #secret
+    #warn
     #webhook
     /** By name, with the tables that concern each, and what must be held for as long as this is. */
     #resources = new Map()
 
     constructor(options) {
       const { cacheOptions } = require('./cache-options.cjs')
-      const { native, secret } = cacheOptions(options)
+      const { native, secret, warn } = cacheOptions(options)
       this.#native = addon.__sharedCache(native)
       this.#secret = secret
+      this.#warn = warn
     }
 
     resource(options) {
@@ -45,6 +47,7 @@ exports.sharedCache = (addon) =>
         secret: this.#secret,
         resources: () => this.#resources.values(),
         invalidate: async (targets) => this.invalidate(targets),
+        warn: this.#warn,
       })
       return this.#webhook(request)
     }

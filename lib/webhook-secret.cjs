@@ -7,10 +7,10 @@ const RULE = `must have at least ${MIN_CHARACTERS} characters, such as \`openssl
 
 /**
  * @param {import('./options.cjs').Options} options
- * @param {{ logLevel?: string, onLog?: Function }} log
+ * @param {(message: string) => void} warn
  * @returns {() => string | undefined} reads the variable when it is first called
  */
-exports.secretOf = (options, log) => {
+exports.secretOf = (options, warn) => {
   const option = options.typed('webhookSecret', 'string')?.trim()
   if (option !== undefined) {
     if (isTooShort(option)) throw options.refusal('webhookSecret', 'too short', RULE)
@@ -18,26 +18,17 @@ exports.secretOf = (options, log) => {
   }
   let read
   return () => {
-    read ??= { secret: ofEnvironment(log) }
+    read ??= { secret: ofEnvironment(warn) }
     return read.secret
   }
 }
 
 const isTooShort = (secret) => secret.length < MIN_CHARACTERS
 
-function ofEnvironment(log) {
+function ofEnvironment(warn) {
   const secret = process.env[VARIABLE]?.trim()
   if (!secret) return undefined
   if (!isTooShort(secret)) return secret
-  warn(log, `[Cache] No webhook is accepted: ${VARIABLE} (webhookSecret) ${RULE}`)
+  warn(`No webhook is accepted: ${VARIABLE} (webhookSecret) ${RULE}`)
   return undefined
-}
-
-function warn({ logLevel, onLog }, message) {
-  if (logLevel === 'error' || logLevel === 'silent') return
-  try {
-    // What the user's function rejects with is its own affair, as what it throws.
-    if (onLog) Promise.resolve(onLog({ level: 'warn', message })).catch(() => {})
-    else console.warn(message)
-  } catch {}
 }

@@ -98,6 +98,28 @@ test.serial(
   },
 )
 
+test.serial('what a webhook met is a warning where the others are', async (t) => {
+  const lines = []
+  const onLog = (line) => lines.push(line)
+  const { warn } = await partsOf({ onLog, logLevel: 'warn' })
+  warn('webhook: all of lens is invalidated')
+  t.deepEqual(lines, [{ level: 'warn', message: '[Cache] webhook: all of lens is invalidated' }])
+  for (const logLevel of ['error', 'silent']) {
+    const quiet = await partsOf({ onLog, logLevel })
+    quiet.warn('not to be heard')
+  }
+  t.is(lines.length, 1)
+  const { warn: toConsole } = await partsOf()
+  const real = console.warn
+  console.warn = onLog
+  try {
+    toConsole('to the console')
+  } finally {
+    console.warn = real
+  }
+  t.is(lines[1], '[Cache] to the console')
+})
+
 test.serial(
   'the resources are those that the cache has when it is asked, with their tables',
   async (t) => {

@@ -118,7 +118,7 @@ export declare class SharedCache {
   ): Promise<InvalidationReceipt>
   /**
    * Invalidates what a changed row of Supabase concerns, for the route that a database webhook calls: verifies the request, asks the
-   * `tables` of each resource for the ids, and drops them by one command. Send its `status` and `body` on. It never rejects
+   * `tables` of each resource for the ids, and drops them. Send its `status` and `body` on. It never rejects
    * for anything in the request, and repeats nothing of it.
    */
   handleSupabaseWebhook(request: WebhookRequest): Promise<WebhookReply>
