@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 
+import { compareNames, tableUnder } from '../../dev/check/tables.mjs'
 import { membersOf } from '../../dev/check/types.mjs'
 import { fakeCache, SharedCache } from '../support/fake-addon.mjs'
 
@@ -233,6 +234,22 @@ test('an option that does not exist is refused with those that do', (t) => {
   t.deepEqual(said.split(', ').toSorted(), names.toSorted())
   const own = [...membersOf(types, 'ResourceOptionsBase<V>').keys(), 'load', 'supabase']
   t.deepEqual(NAMES.split(', ').toSorted(), own.toSorted())
+})
+
+test('docs/RESOURCES.md has the options of the types, with their variables and defaults', (t) => {
+  const guide = readFileSync(new URL('../../docs/RESOURCES.md', import.meta.url), 'utf8')
+  const rows = [...tableUnder(guide, '## Options')].map((cells) =>
+    cells.map((cell) => cell.replaceAll('`', '')),
+  )
+  const typed = membersOf(types, 'SharedCacheOptions')
+  const names = rows.map(([name]) => name)
+  t.deepEqual(compareNames('options', names, [...typed.keys()]), [])
+  for (const [name, variable, value] of rows) {
+    const comment = typed.get(name)
+    t.is(variable, comment.match(/Environment: `(\w+)`/)?.[1] ?? '–', name)
+    const [, said] = comment.match(/Default: `?([^`.:,]+)/) ?? []
+    if (said && name !== 'webhookSecret') t.true(value.startsWith(said.trim()), `${name}: ${said}`)
+  }
 })
 
 test('an option whose getter throws passes its error on', (t) => {
