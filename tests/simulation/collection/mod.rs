@@ -88,7 +88,6 @@ fn every_broken_rule_breaks_a_promise_of_a_collection() {
             "pending keeps off the store",
             rule(Rule::PendingKeepsOffTheStore),
         ),
-        ("stand-ins are not stored", rule(Rule::StandInsAreNotStored)),
         ("nothing is not stored", rule(Rule::NothingIsNotStored)),
         (
             "evicted lines are not joined",
