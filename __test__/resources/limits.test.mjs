@@ -182,6 +182,7 @@ test.serial(
     shared.resource({ name: 'other', load: source.load })
     await Promise.all([one.get('id'), one.get('id')])
     await stored(redis, prefix, 'one')
+    await until(() => shared.stats().resources.one.fills === 1, 'the answer to the fill')
     await held(one, 'id')
     await one.get('id')
 

@@ -49,6 +49,7 @@ test.serial.before(async () => {
     await stack.sql(add, [hub, 'first', `of ${hub}`, 1])
     await stack.sql(add, [hub, 'second', `more of ${hub}`, 2])
   }
+  await stack.sql(`delete from lenses`)
   await stack.sql(`insert into lenses (id, title, payload) values ('story', 'Story', '{"a": [1]}')`)
   await stack.sql(`insert into feature_flags (key, enabled) values ('dark', true)`)
   await stack.sql(`insert into narrative_nodes (id, hub_id, title) values
