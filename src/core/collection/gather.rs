@@ -38,7 +38,6 @@ pub trait Bulk: Send + Sync + 'static {
 
 struct Waiting<B: Bulk> {
     ask: B::Ask,
-    deadline: Deadline,
     answer: oneshot::Sender<Result<B::Answer, Fault>>,
 }
 
@@ -49,23 +48,27 @@ struct State<B: Bulk> {
 
 pub struct Gather<B: Bulk> {
     bulk: B,
+    /// What a command may take. Not what is left to those who wait for it: that may be little because they waited here, and the store
+    /// would be blamed for it.
+    timeout: Duration,
     /// Never held across `.await`.
     state: Mutex<State<B>>,
 }
 
 impl<B: Bulk> Gather<B> {
-    pub fn new(bulk: B) -> Arc<Self> {
+    pub fn new(bulk: B, timeout: Duration) -> Arc<Self> {
         let state = State {
             waiting: Vec::new(),
             under_way: 0,
         };
         Arc::new(Gather {
             bulk,
+            timeout,
             state: Mutex::new(state),
         })
     }
 
-    /// The answer of a command that is sent after this call. Inside a tokio runtime only.
+    /// The answer of a command that is sent after this call, by the deadline. Inside a tokio runtime only.
     pub async fn ask(
         self: &Arc<Self>,
         deadline: Deadline,
@@ -74,11 +77,7 @@ impl<B: Bulk> Gather<B> {
         let (answer, answered) = oneshot::channel();
         {
             let mut state = self.state();
-            state.waiting.push(Waiting {
-                ask,
-                deadline,
-                answer,
-            });
+            state.waiting.push(Waiting { ask, answer });
             if state.under_way < MOST_UNDER_WAY {
                 state.under_way += 1;
                 tokio::spawn(self.clone().work());
@@ -117,10 +116,7 @@ impl<B: Bulk> Gather<B> {
     }
 
     async fn send(&self, mut waiting: Vec<Waiting<B>>) {
-        let deadlines = waiting.iter().map(|waiting| waiting.deadline);
-        let Some(deadline) = deadlines.max_by_key(Deadline::at) else {
-            return;
-        };
+        let deadline = Deadline::after(self.timeout);
         let asks: Vec<_> = waiting.iter().map(|waiting| waiting.ask.clone()).collect();
         match self.bulk.send(deadline, &asks).await {
             Ok(answers) => {

@@ -122,7 +122,12 @@ impl Collection {
             let rack = shelves.zip(engine.store.as_ref()).map(|(shelves, store)| {
                 let shelves: Arc<dyn Shelves> = Arc::new(store.around(shelves));
                 let instance = Keys::under(&prefix).instance(engine.id());
-                Arc::new(Rack::new(prefix.clone(), instance, shelves))
+                Arc::new(Rack::new(
+                    prefix.clone(),
+                    instance,
+                    shelves,
+                    parts.limits.redis_timeout,
+                ))
             });
             Collection {
                 engine,

@@ -31,15 +31,20 @@ pub struct Rack {
 }
 
 impl Rack {
-    pub fn new(prefix: Arc<str>, instance: String, shelves: Arc<dyn Shelves>) -> Self {
+    pub fn new(
+        prefix: Arc<str>,
+        instance: String,
+        shelves: Arc<dyn Shelves>,
+        timeout: Duration,
+    ) -> Self {
         Rack {
             prefix,
             instance,
-            marks: Gather::new(Look(shelves.clone())),
-            values: Gather::new(Look(shelves.clone())),
-            mints: Gather::new(Mint(shelves.clone())),
-            claims: Gather::new(Claim(shelves.clone())),
-            fills: Gather::new(Write(shelves.clone())),
+            marks: Gather::new(Look(shelves.clone()), timeout),
+            values: Gather::new(Look(shelves.clone()), timeout),
+            mints: Gather::new(Mint(shelves.clone()), timeout),
+            claims: Gather::new(Claim(shelves.clone()), timeout),
+            fills: Gather::new(Write(shelves.clone()), timeout),
             shelves,
         }
     }
