@@ -25,22 +25,23 @@ exports.wrongTag = (tag) => {
   return tag.isWellFormed() ? undefined : 'not well formed'
 }
 
-/** An id as it is in keys. Of a wrong one the message has nothing: ids come from users. */
-exports.idText = (id) => {
-  if (typeof id === 'number') {
-    if (Number.isSafeInteger(id)) return String(id)
-    throw argumentInvalid(
-      'id is a number that is no safe integer: it must be a string or a safe integer',
-    )
-  }
-  if (typeof id !== 'string')
-    throw argumentInvalid(`id is ${kindOf(id)}: it must be a string or a safe integer`)
+/** What an id is that is none, and what it must be; undefined if it is one. Nothing of it is in the words: ids come from users. */
+exports.wrongId = (id) => {
+  const rule = 'it must be a string or a safe integer'
+  if (typeof id === 'number')
+    return Number.isSafeInteger(id) ? undefined : `a number that is no safe integer: ${rule}`
+  if (typeof id !== 'string') return `${kindOf(id)}: ${rule}`
   const bytes = Buffer.byteLength(id)
   if (bytes < 1 || bytes > MAX_ID_BYTES)
-    throw argumentInvalid(
-      `id is ${bytes} bytes long: it must be 1 to ${MAX_ID_BYTES} bytes in UTF-8`,
-    )
-  if (!id.isWellFormed())
-    throw argumentInvalid('id is not well formed: it must not hold half of a surrogate pair')
-  return id
+    return `${bytes} bytes long: it must be 1 to ${MAX_ID_BYTES} bytes in UTF-8`
+  return id.isWellFormed()
+    ? undefined
+    : 'not well formed: it must not hold half of a surrogate pair'
+}
+
+/** An id as it is in keys. */
+exports.idText = (id) => {
+  const wrong = exports.wrongId(id)
+  if (wrong) throw argumentInvalid(`id is ${wrong}`)
+  return String(id)
 }

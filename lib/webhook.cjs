@@ -3,7 +3,7 @@
 const { bodyOf, headersOf, LARGEST_BYTES } = require('./webhook/request.cjs')
 const { changeIn } = require('./webhook/change.cjs')
 const { Refusal } = require('./webhook/refusal.cjs')
-const { targetsOf } = require('./webhook/targets.cjs')
+const { concernedBy } = require('./webhook/targets.cjs')
 const { hasSecret, hasSignature, verifySignature } = require('./webhook/verification.cjs')
 
 /** Codes of an invalidation that may go through when it is sent again. */
@@ -23,7 +23,7 @@ exports.webhookHandler =
   async (request) => {
     try {
       const change = changeIn(await verifiedBody(request, secret()))
-      const { targets, mapped, widened } = targetsOf(change, resources(), warn)
+      const { targets, mapped, widened } = concernedBy(change, resources(), warn)
       await taken(invalidate, targets)
       const body = { invalidated: countsOf(targets) }
       if (!mapped) body.ignored = true

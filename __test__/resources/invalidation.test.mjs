@@ -167,7 +167,7 @@ test.serial('a tag may be any text, and is not another one', async (t) => {
   }
 })
 
-test.serial('however much is named, it is one command', async (t) => {
+test.serial('what is named together is one command', async (t) => {
   const { cache } = sharedFleet(t, store, { ...LEASED, push: false })
   const admin = cache()
   // The first asks for whatever an instance needs once.

@@ -1,8 +1,7 @@
 // What a change of the database concerns: the ids that the maps of resources give for its rows. Where a map gives no answer that can
 // be used, the whole resource: too much is loaded again, but no change is lost.
+const { wrongId } = require('../names.cjs')
 
-/** Longest id, in bytes. */
-const LONGEST_ID = 512
 /** Ids that one webhook drops of a resource, and of all together: beyond, the resource goes as a whole. */
 const MOST_IDS = 1000
 const MOST_IDS_TOGETHER = 5000
@@ -16,7 +15,7 @@ const ALL = Symbol('all entries')
  *   widened: string[] }} `mapped`: whether a resource names the table; `widened`: the resources that go as a whole because of what
  *   their map did
  */
-exports.targetsOf = (change, resources, warn) => {
+exports.concernedBy = (change, resources, warn) => {
   const tags = [`table:${change.schema}.${change.table}`]
   // A resource may be called `__proto__`.
   const targets = { entries: Object.create(null), resources: [], tags }
@@ -79,12 +78,8 @@ function listOf(given, { partial }) {
 const isNone = (given) => given === null || given === undefined
 
 function idOf(id) {
-  if (Number.isSafeInteger(id)) return String(id)
-  // JSON.parse has rounded a larger number already.
-  if (typeof id === 'number') throw new NoId('gave a number that is no safe integer')
-  if (typeof id !== 'string') throw new NoId('gave what is neither a text nor a number')
-  const bytes = Buffer.byteLength(id)
-  if (bytes === 0 || bytes > LONGEST_ID || !id.isWellFormed())
-    throw new NoId(`gave a text that is no id: those have 1 to ${LONGEST_ID} bytes`)
-  return id
+  // JSON.parse has rounded a number that is too large already.
+  const wrong = wrongId(id)
+  if (wrong) throw new NoId(`gave an id that is ${wrong}`)
+  return String(id)
 }
