@@ -1,9 +1,12 @@
 // The migration that announces changes, in a real Postgres: what is posted, when, and how it is signed.
 import { createHmac, randomBytes } from 'node:crypto'
+import { createRequire } from 'node:module'
 import test from 'ava'
+import { ragContext } from 'grove-shared-cache'
 import { added, MIGRATION, withDatabase } from './support/webhook-database.mjs'
 import { guide, handlerFor, SECRET } from './support/webhooks.mjs'
 
+const { definitionOf } = createRequire(import.meta.url)('../lib/definition.cjs')
 const database = withDatabase(test)
 const { raw } = String
 
@@ -120,6 +123,22 @@ test.serial('columns that are named are posted alone, and any change of the row 
   await run(`select grove_cache.watch('${table}')`)
   const [{ change }] = await after(`delete from ${table}`)
   t.deepEqual(change.old_record, { 'Hub Id': 'a', "it's": 1, rest: 's' }, 'whole rows again')
+})
+
+test.serial('where the column that is read by is not among them, no change is lost', async (t) => {
+  const { after, run } = database
+  const { tables } = definitionOf(ragContext({ table: 'memos' }))
+  const { handle, calls } = handlerFor(t, { resources: () => [{ name: 'rag', tables }] })
+  await run('create table memos (id int, hub_id text)')
+  for (const [columns, invalidated] of [
+    [`, 'id'`, { entries: {}, resources: ['rag'] }],
+    [`, 'id', 'hub_id'`, { entries: { rag: ['a'] }, resources: [] }],
+  ]) {
+    await run(`select grove_cache.watch('memos'${columns})`)
+    const [{ headers, body }] = await after(`insert into memos values (1, 'a')`)
+    t.like(await handle({ headers, body }), { status: 200 })
+    t.deepEqual(calls.pop(), { ...invalidated, tags: ['table:public.memos'] })
+  }
 })
 
 test.serial('a partition is announced as the table that it is a part of', async (t) => {
