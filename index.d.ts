@@ -361,7 +361,8 @@ export declare function featureFlag<Row = SupabaseRow>(
 
 /**
  * The nodes of a hub with the edges of each: `narrative-graph`, the rows of `narrative_nodes` by `hub_id` with their `narrative_edges`,
- * for 300 seconds, with the tag `hub:<id>`. A changed edge concerns the hub of its own row, so edges need that column too.
+ * for 300 seconds, with the tag `hub:<id>`. A changed edge concerns the hub of its own row; where edges lack
+ * that column, it drops all graphs.
  *
  * Throws `CONFIG_INVALID` if an option is wrong.
  */
