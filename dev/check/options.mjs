@@ -12,7 +12,7 @@ const NONE = '–'
  * @returns {string[]} what is not so, one line each
  */
 export function wrongOptions({ readme, types, config }) {
-  const typed = typedOptions(types)
+  const typed = typedOptions(types, 'CacheOptions')
   const rows = [...tableUnder(readme, '## Options')].map((cells) =>
     cells.map((cell) => cell.replaceAll('`', '')),
   )
@@ -28,16 +28,18 @@ export function wrongOptions({ readme, types, config }) {
       wrong.push(`README options: ${name} has the variable ${type.variable ?? NONE}`)
     if (!isSaid(value, type)) wrong.push(`README options: ${name} has the default ${type.value}`)
   }
-  return [...wrong, ...wrongDefaults(typed, defaultsOf(config))]
+  // Those of a cache of resources that are not among them.
+  const shared = typedOptions(types, 'SharedCacheOptions')
+  return [...wrong, ...wrongDefaults(new Map([...shared, ...typed]), defaultsOf(config))]
 }
 
-function typedOptions(types) {
-  const options = [...membersOf(types, 'CacheOptions')].map(([name, comment]) => [
+function typedOptions(types, name) {
+  const options = [...membersOf(types, name)].map(([name, comment]) => [
     name,
     {
       comment,
       variable: comment.match(/Environment: `(\w+)`/)?.[1],
-      value: comment.match(/Default: `?([^`.]+)`?\./)?.[1],
+      value: comment.match(/Default: `?([^`.(]+?)`?(?: \([^)]*\))?\./)?.[1],
     },
   ])
   return new Map(options)
@@ -57,7 +59,9 @@ function defaultsOf(config) {
   const literals = [
     ...config.matchAll(/self\s*\.(\w+)(?:\.as_deref\(\))?\.unwrap_or\("?([a-z]+)"?\)/g),
   ]
-  return new Map([...constants, ...literals].map(([, name, value]) => [camelCase(name), value]))
+  const said = (value) => (/^\d[\d_]*$/.test(value) ? value.replaceAll('_', '') : value)
+  const all = [...constants, ...literals]
+  return new Map(all.map(([, name, value]) => [camelCase(name), said(value)]))
 }
 
 const camelCase = (name) =>

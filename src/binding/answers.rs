@@ -196,7 +196,7 @@ pub struct LastErrors {
     /// A word of `RedisStatus.error`; null if it has not failed yet.
     #[napi(ts_type = "string | null")]
     pub redis: OrNull<String>,
-    /// The same of Supabase; of a `promptFile`, `unreadable` too.
+    /// The same of Supabase; of a `promptFile`, `unreadable` too; of the loader of a resource, `load-failed`.
     #[napi(ts_type = "string | null")]
     pub source: OrNull<String>,
     /// The same of opening the push stream.

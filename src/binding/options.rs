@@ -4,7 +4,7 @@ use crate::binding::errors::to_js;
 use crate::binding::legacy::JsLegacySource;
 use crate::binding::sinks::JsSink;
 use crate::core::config::{
-    DEFAULT_COLLECTION_PREFIX, DEFAULT_MAX_BYTES, DEFAULT_MAX_ENTRIES, LEAST_BYTES, MAX_TIMEOUT_MS,
+    COLLECTION_PREFIX, DEFAULT_MAX_BYTES, DEFAULT_MAX_ENTRIES, LEAST_BYTES, MAX_TIMEOUT_MS,
     MOST_BYTES, MOST_ENTRIES, Options, Settings, as_javascript_shows, is_whole, whole,
 };
 use crate::core::error::Error;
@@ -240,7 +240,7 @@ pub fn read_collection(env: &Env, options: Unknown) -> Result<(Given, Room), Ref
         None => Given::default(),
     };
     let prefix = &mut given.options.key_prefix;
-    prefix.get_or_insert_with(|| DEFAULT_COLLECTION_PREFIX.to_owned());
+    prefix.get_or_insert_with(|| COLLECTION_PREFIX.to_owned());
     Ok((given, room))
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub const DEFAULT_KEY_PREFIX: &str = "grove:system-prompt";
 /// Of a collection.
-pub const DEFAULT_COLLECTION_PREFIX: &str = "grove";
+pub const COLLECTION_PREFIX: &str = "grove";
 pub const DEFAULT_MAX_ENTRIES: f64 = 50_000.0;
 /// 64 MiB.
 pub const DEFAULT_MAX_BYTES: f64 = 67_108_864.0;

@@ -126,7 +126,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The word of a loader that was not configured, too.
+/// The word of a loader that was not configured: the code of an option that is wrong.
 pub const CONFIG_INVALID: &str = "CONFIG_INVALID";
 
 /// The codes a JavaScript caller meets as `error.code`.
@@ -157,7 +157,7 @@ impl ErrorCode {
 
     pub fn as_str(self) -> &'static str {
         match self {
-            ErrorCode::ConfigInvalid => CONFIG_INVALID,
+            ErrorCode::ConfigInvalid => "CONFIG_INVALID",
             ErrorCode::ArgumentInvalid => "ARGUMENT_INVALID",
             ErrorCode::StoreUnavailable => "STORE_UNAVAILABLE",
             ErrorCode::LoadFailed => "LOAD_FAILED",
