@@ -8,7 +8,7 @@ use crate::core::fleet::{Confirmation, Member};
 use crate::core::prompt::Behaviours;
 use crate::core::protocol::{Generation, MAX_SAFE_INTEGER};
 use crate::core::receipt::Proof;
-use crate::core::stats::{LastFault, Stats};
+use crate::core::stats::{Count, LastFault, Stats};
 use napi::bindgen_prelude::{Either, FnArgs, Function, JsObjectValue, Null, Object, ToNapiValue};
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -505,7 +505,7 @@ fn hit_rate(all: &[&Stats]) -> OrNull<f64> {
     or_null((reads > 0).then(|| hits as f64 / reads as f64))
 }
 
-fn sum(all: &[&Stats], count: fn(&Stats) -> u64) -> u64 {
+fn sum(all: &[&Stats], count: Count) -> u64 {
     all.iter().map(|stats| count(stats)).sum()
 }
 
@@ -516,7 +516,7 @@ fn counters(cache: &Cache) -> CacheCounters {
 /// `all`: of the values.
 fn counters_of(engine: &Engine, all: &[&Stats]) -> CacheCounters {
     let shared = &engine.stats;
-    let of = |count: fn(&Stats) -> u64| sum(all, count) as f64;
+    let of = |count: Count| sum(all, count) as f64;
     CacheCounters {
         loaded: of(|stats| stats.loaded.get()),
         store_commands: engine.store_commands() as f64,
@@ -554,7 +554,7 @@ fn with_shared<'a>(shared: &'a Stats, all: &[&'a Stats]) -> Vec<&'a Stats> {
 }
 
 /// What one resource counts, by the names of `CacheCounters`.
-const RESOURCE_COUNTERS: [(&str, fn(&Stats) -> u64); 16] = [
+const RESOURCE_COUNTERS: [(&str, Count); 16] = [
     ("reads", Stats::reads),
     ("memoryHits", |stats| stats.memory_hits.get()),
     ("joined", |stats| stats.joined.get()),

@@ -8,7 +8,7 @@ use crate::core::collection::lines::Lines;
 use crate::core::engine::{Engine, Entries};
 use crate::core::histogram::{BOUNDS_MS, Histogram};
 use crate::core::protocol::Generation;
-use crate::core::stats::Stats;
+use crate::core::stats::{Count, Stats};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) struct Row<'a> {
 
 impl Page<'_> {
     /// Counted for each row: a label beside it, and the counter.
-    fn counters(&mut self, name: &str, help: &str, samples: &[(&str, fn(&Stats) -> u64)]) {
+    fn counters(&mut self, name: &str, help: &str, samples: &[(&str, Count)]) {
         let name = format!("grove_cache_{name}_total");
         self.head(&name, "counter", help);
         for row in self.rows {

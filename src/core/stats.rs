@@ -103,6 +103,9 @@ pub struct Stats {
     pub propagation: Histogram,
 }
 
+/// Reads one number of some counts.
+pub type Count = fn(&Stats) -> u64;
+
 impl Stats {
     /// Reads that began.
     pub fn reads(&self) -> u64 {

@@ -34,7 +34,8 @@ impl Redis {
                 Some(current) if number >= compared => *seen = Generation::new(current),
                 None if self.counts_absence(key) && seen.as_str() == NONE => {
                     // Stored under the absence of a generation.
-                    let minted = now(self.primary.mint_all(at_once(), &[key.clone()], 1));
+                    let keys = std::slice::from_ref(&*key);
+                    let minted = now(self.primary.mint_all(at_once(), keys, 1));
                     made_up.push(key.clone());
                     *seen = minted[0].clone();
                 }
