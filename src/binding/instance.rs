@@ -5,11 +5,9 @@ use crate::binding::answers::{self, Config, Form, Prompt};
 use crate::binding::errors::{promise, to_js};
 use crate::binding::held::HeldPromise;
 use crate::binding::options::{self, Given, Wait};
-use crate::binding::sinks::JsSink;
 use crate::core::answer::{Answer, Tier};
 use crate::core::cache::{Asking, Cache};
-use crate::core::error::{Error, ErrorCode};
-use crate::core::log::LogSink;
+use crate::core::error::Error;
 use crate::core::near::{AtHand, Held};
 use crate::core::wiring;
 use napi::bindgen_prelude::{Object, PromiseRaw, spawn, within_runtime_if_available};
@@ -109,19 +107,7 @@ impl Instance {
     }
 
     fn open(&self, env: &Env) -> Result<Arc<Cache>, Error> {
-        let unusable = |error: napi::Error| Error {
-            code: ErrorCode::ConfigInvalid,
-            message: format!(
-                "process.env or console cannot be used here: {}",
-                error.reason
-            ),
-            fault: None,
-        };
-        let settings = options::settings(env, &self.given).map_err(unusable)??;
-        let sink: Arc<dyn LogSink> = match &self.given.on_log {
-            Some(sink) => sink.clone(),
-            None => Arc::new(JsSink::console(env).map_err(unusable)?),
-        };
+        let (settings, sink) = options::resolved(env, &self.given)?;
         let cache = wiring::wire(settings, self.given.legacy.clone(), sink)?;
         // `debug` and `stats` may open one that is closed.
         if self.closed.get() {

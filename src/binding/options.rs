@@ -7,7 +7,7 @@ use crate::core::config::{
     COLLECTION_PREFIX, DEFAULT_MAX_BYTES, DEFAULT_MAX_ENTRIES, LEAST_BYTES, MAX_TIMEOUT_MS,
     MOST_BYTES, MOST_ENTRIES, Options, Settings, as_javascript_shows, is_whole, whole,
 };
-use crate::core::error::Error;
+use crate::core::error::{Error, ErrorCode};
 use crate::core::log::LogSink;
 use crate::core::source::LegacySource;
 use crate::core::wiring::Room;
@@ -280,14 +280,29 @@ impl Fields<'_> {
     }
 }
 
-/// The settings that follow from options and `process.env`, as it is now; or the option that is wrong.
-pub fn settings(env: &Env, given: &Given) -> napi::Result<Result<Settings, Error>> {
-    let variables = env
-        .get_global()?
-        .get_named_property::<Object>("process")?
-        .get_named_property::<Object>("env")?;
+/// The settings that follow from options and `process.env`, as it is now, and where log lines go.
+pub fn resolved(env: &Env, given: &Given) -> Result<(Settings, Arc<dyn LogSink>), Error> {
+    let unusable = |error: napi::Error| Error {
+        code: ErrorCode::ConfigInvalid,
+        message: format!(
+            "process.env or console cannot be used here: {}",
+            error.reason
+        ),
+        fault: None,
+    };
+    let variables = || {
+        env.get_global()?
+            .get_named_property::<Object>("process")?
+            .get_named_property::<Object>("env")
+    };
+    let variables = variables().map_err(unusable)?;
     let variable = |name: &str| variables.get::<String>(name).ok().flatten();
-    Ok(given.options.resolve(variable))
+    let settings = given.options.resolve(variable)?;
+    let sink: Arc<dyn LogSink> = match &given.on_log {
+        Some(sink) => sink.clone(),
+        None => Arc::new(JsSink::console(env).map_err(unusable)?),
+    };
+    Ok((settings, sink))
 }
 
 /// The options of one call.

@@ -6,7 +6,6 @@ use crate::binding::held::HeldPromise;
 use crate::binding::loader::JsLoader;
 use crate::binding::options::{self, Fields, Given, Refusal, Wait};
 use crate::binding::resource_values::{Form, is_shared, value_of};
-use crate::binding::sinks::JsSink;
 use crate::core::answer::{Answer, Tier};
 use crate::core::cache::Asking;
 use crate::core::collection::ids::{MAX_ID_BYTES, is_id, no_name};
@@ -15,8 +14,7 @@ use crate::core::collection::lines::Line;
 use crate::core::collection::values::Loader;
 use crate::core::collection::{Collection, Found, Resource, ResourceParts};
 use crate::core::config::{DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, millis, whole};
-use crate::core::error::{Error, ErrorCode};
-use crate::core::log::LogSink;
+use crate::core::error::Error;
 use crate::core::near::{AtHand, Held};
 use crate::core::source::rows::Rows;
 use crate::core::wiring::{self, Project, Room};
@@ -138,19 +136,7 @@ impl Shared {
     }
 
     fn open(&self, env: &Env) -> Result<Opened, Error> {
-        let unusable = |error: napi::Error| Error {
-            code: ErrorCode::ConfigInvalid,
-            message: format!(
-                "process.env or console cannot be used here: {}",
-                error.reason
-            ),
-            fault: None,
-        };
-        let settings = options::settings(env, &self.given).map_err(unusable)??;
-        let sink: Arc<dyn LogSink> = match &self.given.on_log {
-            Some(sink) => sink.clone(),
-            None => Arc::new(JsSink::console(env).map_err(unusable)?),
-        };
+        let (settings, sink) = options::resolved(env, &self.given)?;
         let (collection, project) = wiring::wire_collection(settings, self.room, sink)?;
         if self.closed.get() {
             collection.engine().close();
