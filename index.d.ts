@@ -809,7 +809,7 @@ export interface InvalidationReceipt {
 export interface LastErrors {
   /** A word of `RedisStatus.error`; null if it has not failed yet. */
   redis: string | null
-  /** The same of Supabase; of a `promptFile`, `unreadable` too. */
+  /** The same of Supabase; of a `promptFile`, `unreadable` too; of the loader of a resource, `load-failed`. */
   source: string | null
   /** The same of opening the push stream. */
   push: string | null
