@@ -6,9 +6,12 @@
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::task::AbortHandle;
 
 /// `None` when the load panicked.
 pub type Landing<T> = Shared<BoxFuture<'static, Option<T>>>;
@@ -17,14 +20,23 @@ struct Flight<T: Clone> {
     number: u64,
     begun: Duration,
     epoch: u64,
-    /// Knows when it is over even if nobody waits for it.
-    task: AbortHandle,
+    /// Says when it is over even if nobody waits for it. Not a handle of its task, which would keep the room of the whole load.
+    over: Arc<AtomicBool>,
     landing: Landing<T>,
 }
 
 pub struct Flights<T: Clone> {
     /// Protects the newest flight; never held across `.await`.
     newest: Mutex<Option<Flight<T>>>,
+}
+
+/// However a load ends, its flight is over then.
+struct Ends(Arc<AtomicBool>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.store(true, Release);
+    }
 }
 
 /// What a caller got hold of.
@@ -62,7 +74,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         if let Some(flight) = newest.as_ref()
             && flight.epoch == epoch
             && now.saturating_sub(flight.begun) < max_age
-            && !flight.task.is_finished()
+            && !flight.over.load(Acquire)
         {
             return Boarding {
                 number: flight.number,
@@ -71,14 +83,18 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             };
         }
         let number = newest.as_ref().map_or(0, |flight| flight.number) + 1;
-        let task = tokio::spawn(load());
-        let handle = task.abort_handle();
+        let over = Arc::new(AtomicBool::new(false));
+        let (load, ends) = (load(), Ends(over.clone()));
+        let task = tokio::spawn(async move {
+            let _ends = ends;
+            load.await
+        });
         let landing = async move { task.await.ok() }.boxed().shared();
         *newest = Some(Flight {
             number,
             begun: now,
             epoch,
-            task: handle,
+            over,
             landing: landing.clone(),
         });
         Boarding {

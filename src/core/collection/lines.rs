@@ -16,7 +16,8 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-/// What an entry takes beside its id, tags and value: its keys, its lease, its place. Measured.
+/// What an entry counts beside its id, tags and value: its keys, its lease, its flights. With the handle and the promise that JavaScript
+/// has of it, a small one was measured to take 2.4 KB of resident memory.
 const OVERHEAD_BYTES: u64 = 1024;
 
 /// Of how many reads the map hears between two changes, and one: it counts no further.
