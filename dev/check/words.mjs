@@ -10,6 +10,7 @@ import { documentPart as receiptsPart } from '../receipts/report.mjs'
 import { documentPart as soakPart } from '../soak/document.mjs'
 import { documentPart as matrixPart } from '../matrix/document.mjs'
 import { readmePart as stormPart } from '../storm/readme.mjs'
+import { documentPart as webhooksPart } from '../webhooks/report.mjs'
 import { deadLinks } from './links.mjs'
 import { wrongMetrics } from './metrics.mjs'
 import { wrongOptions } from './options.mjs'
@@ -27,7 +28,6 @@ const DOCUMENTS = [
   'docs/SECURITY.md',
   'docs/DEPENDENCIES.md',
   'docs/MIGRATION.md',
-  'docs/RESOURCES.md',
   'docs/WEBHOOKS.md',
   'CHANGELOG.md',
   'examples/express/README.md',
@@ -70,6 +70,7 @@ export function untrueWords() {
     ...generatedPart(soakPart, 'docs/soak.json', 'docs/ROBUSTNESS.md'),
     ...generatedPart(matrixPart, 'dev/matrix/results.json', 'docs/ROBUSTNESS.md'),
     ...generatedPart(resourcesPart, 'bench/resources/results.json', 'docs/RESOURCES.md'),
+    ...generatedPart(webhooksPart, 'docs/webhooks.json', 'docs/WEBHOOKS.md'),
     ...generatedPicture(benchPicture, 'bench/results.json', 'bench/bench.svg'),
     ...DOCUMENTS.flatMap(pathsAndCommands),
     ...DOCUMENTS.flatMap((document) => deadLinks(document, { exists, read })),
