@@ -13,9 +13,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-/// How many commands are under way at most.
-const MOST_UNDER_WAY: usize = 4;
-
 /// What one command does for many who ask.
 #[async_trait]
 pub trait Bulk: Send + Sync + 'static {
@@ -24,6 +21,9 @@ pub trait Bulk: Send + Sync + 'static {
 
     /// What one command takes, in all.
     const ROOM: usize;
+
+    /// How many commands are under way at most: the fewer, the more share one.
+    const AT_ONCE: usize = 4;
 
     /// What this one takes of it.
     fn size(ask: &Self::Ask) -> usize;
@@ -78,7 +78,7 @@ impl<B: Bulk> Gather<B> {
         {
             let mut state = self.state();
             state.waiting.push(Waiting { ask, answer });
-            if state.under_way < MOST_UNDER_WAY {
+            if state.under_way < B::AT_ONCE {
                 state.under_way += 1;
                 tokio::spawn(self.clone().work());
             }
@@ -149,14 +149,15 @@ fn with_memory<T>(mut fits: impl FnMut(&T) -> bool) -> impl FnMut(&&T) -> bool {
     move |item| fits(item)
 }
 
-/// Looks for what is under some keys. `ROOM` looks share a command.
-pub struct Look<const ROOM: usize>(pub Arc<dyn Shelves>);
+/// Looks for what is under some keys. `ROOM` looks share a command, and so many are under way `AT_ONCE`.
+pub struct Look<const ROOM: usize, const AT_ONCE: usize>(pub Arc<dyn Shelves>);
 
 #[async_trait]
-impl<const ROOM: usize> Bulk for Look<ROOM> {
+impl<const ROOM: usize, const AT_ONCE: usize> Bulk for Look<ROOM, AT_ONCE> {
     type Ask = Vec<String>;
     type Answer = Vec<Option<String>>;
     const ROOM: usize = ROOM;
+    const AT_ONCE: usize = AT_ONCE;
 
     fn size(_: &Vec<String>) -> usize {
         1

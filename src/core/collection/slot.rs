@@ -22,9 +22,9 @@ pub struct Rack {
     pub instance: String,
     pub shelves: Arc<dyn Shelves>,
     /// Looks for what tells whether a value is still there: a few bytes.
-    marks: Arc<Gather<Look<1000>>>,
+    marks: Arc<Gather<Look<1000, 1>>>,
     /// Looks for values.
-    values: Arc<Gather<Look<100>>>,
+    values: Arc<Gather<Look<100, 4>>>,
     mints: Arc<Gather<Mint>>,
     claims: Arc<Gather<Claim>>,
     fills: Arc<Gather<Write>>,

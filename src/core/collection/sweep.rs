@@ -19,8 +19,8 @@ use std::time::Duration;
 
 /// How many entries share a command.
 const MARKS_PER_COMMAND: usize = 1000;
-/// An entry that was read within this, or ten leases, is taken along.
-const LATELY: Duration = Duration::from_secs(10);
+/// An entry that was read within this, or ten leases, is taken along: it costs a key in a command that is sent anyway.
+const LATELY: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub struct Sweeps {
@@ -59,7 +59,7 @@ impl Collection {
     pub(super) fn sweep_if_overdue(self: &Arc<Self>) {
         let last = Duration::from_millis(self.sweeps.last.load(Acquire));
         let lease = self.engine.parts.limits.max_staleness;
-        if !lease.is_zero() && self.engine.since(last) >= lease {
+        if !lease.is_zero() && self.engine.since(last) >= lease / 4 {
             self.sweep();
         }
     }
