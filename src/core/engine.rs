@@ -6,13 +6,13 @@ use crate::core::batches::Batches;
 use crate::core::breaker::Phase;
 use crate::core::clock::Clock;
 use crate::core::config::Limits;
-use crate::core::error::Error;
+use crate::core::error::{Error, Fault};
 use crate::core::http::Deadline;
 use crate::core::invalidation::INTERVAL;
 use crate::core::journal::Journal;
 use crate::core::marks::Marks;
 use crate::core::pending::Pending;
-use crate::core::protocol::Generation;
+use crate::core::protocol::{Announcement, Generation};
 use crate::core::push::{Channel, Listener, Supervised};
 use crate::core::receipt::LookOuts;
 use crate::core::registration::Registration;
@@ -152,6 +152,59 @@ impl Engine {
     /// Whether an invalidation did not reach the store yet: until it has, the store is neither read nor filled.
     pub fn invalidation_pending(&self) -> bool {
         self.pending.is_owed()
+    }
+
+    /// An invalidation went through, and its generation is acknowledged here.
+    pub(super) fn went_through(self: &Arc<Self>, generation: Option<Generation>) -> Receipt {
+        self.acknowledge();
+        self.stats.invalidations.increment();
+        self.journal.invalidated(generation.is_some());
+        Receipt {
+            generation,
+            committed_at_ms: self.parts.clock.wall_ms(),
+            committed: self.parts.clock.monotonic(),
+        }
+    }
+
+    /// The store did not take an invalidation; what its caller is told.
+    pub(super) fn not_taken(&self, fault: Fault) -> Error {
+        self.stats.invalidations_failed.increment();
+        self.stats.last_store_fault.note(&fault);
+        self.journal.invalidation_failed(&fault);
+        Error::store_unavailable("invalidate the shared cache", fault)
+    }
+
+    /// Tells the other instances.
+    pub(super) async fn announce(
+        &self,
+        store: &Guarded,
+        deadline: Deadline,
+        announcement: &Announcement,
+    ) {
+        if let Err(fault) = store.publish(deadline, announcement).await {
+            // Their leases make up for it.
+            self.stats.publishes_failed.increment();
+            self.stats.last_store_fault.note(&fault);
+        }
+    }
+
+    /// The stream was opened. Counted when that has had its effect, so that who sees the count sees that too.
+    pub(super) fn stream_opened(&self) {
+        self.stats.push_connects.increment();
+        self.stats.pushed(self.parts.clock.monotonic());
+        self.journal.push_open();
+    }
+
+    /// The stream said something, which has had its effect.
+    pub(super) fn stream_spoke(&self) {
+        self.stats.pushes.increment();
+        self.stats.pushed(self.parts.clock.monotonic());
+    }
+
+    /// The stream could not be opened.
+    pub(super) fn stream_failed(&self, fault: &Fault) {
+        self.stats.last_push_fault.note(fault);
+        self.journal.push_lost(fault);
     }
 
     /// Gives up an invalidation that is owed, and the push stream. Everything else ends as it would have.

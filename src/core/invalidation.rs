@@ -22,8 +22,8 @@ use std::time::Duration;
 use tokio::time::timeout_at;
 
 /// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
-const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
-const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
+pub(super) const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// From the beginning of one invalidation to that of the next: a flood of calls costs the store one command each time.
 pub const INTERVAL: Duration = Duration::from_millis(100);
 /// How long one that had to wait looks out for the next, which spares it the rest.
@@ -63,13 +63,7 @@ impl Cache {
                 }
                 // What the store confirmed since the call is not to be trusted either.
                 self.near.invalidated(None);
-                self.stats.invalidations_failed.increment();
-                self.stats.last_store_fault.note(&fault);
-                self.journal.invalidation_failed(&fault);
-                Err(Error::store_unavailable(
-                    "invalidate the shared cache",
-                    fault,
-                ))
+                Err(self.not_taken(fault))
             }
         }
     }
@@ -137,24 +131,13 @@ impl Cache {
             scope: None,
         };
         let deadline = deadline.or_after(self.parts.limits.redis_timeout);
-        if let Err(fault) = store.publish(deadline, &announcement).await {
-            // Their leases make up for it.
-            self.stats.publishes_failed.increment();
-            self.stats.last_store_fault.note(&fault);
-        }
+        self.announce(store, deadline, &announcement).await;
         receipt
     }
 
     fn went_through(self: &Arc<Self>, generation: Option<&Generation>) -> Receipt {
         self.near.invalidated(generation);
-        self.engine.acknowledge();
-        self.stats.invalidations.increment();
-        self.journal.invalidated(generation.is_some());
-        Receipt {
-            generation: generation.cloned(),
-            committed_at_ms: self.parts.clock.wall_ms(),
-            committed: self.parts.clock.monotonic(),
-        }
+        self.engine.went_through(generation.cloned())
     }
 }
 
@@ -176,10 +159,7 @@ impl Entries for Cache {
 impl Listener for Cache {
     fn connected(&self) {
         self.near.push_connected();
-        // Counted when it has had its effect, so that who sees the count sees that too.
-        self.stats.push_connects.increment();
-        self.stats.pushed(self.parts.clock.monotonic());
-        self.journal.push_open();
+        self.stream_opened();
     }
 
     fn message(self: Arc<Self>, message: &str) {
@@ -192,8 +172,7 @@ impl Listener for Cache {
         self.near.announced(generation);
         self.engine.acknowledge();
         self.told.notify_waiters();
-        self.stats.pushes.increment();
-        self.stats.pushed(self.parts.clock.monotonic());
+        self.stream_spoke();
     }
 
     fn ended(&self) {
@@ -201,7 +180,6 @@ impl Listener for Cache {
     }
 
     fn failed(&self, fault: &Fault) {
-        self.stats.last_push_fault.note(fault);
-        self.journal.push_lost(fault);
+        self.stream_failed(fault);
     }
 }

@@ -102,12 +102,12 @@ impl<B: Bulk> Gather<B> {
         // Who waits no more needs no answer.
         state.waiting.retain(|waiting| !waiting.answer.is_closed());
         let mut taken = 0;
-        let fits = |waiting: &Waiting<B>| {
+        let fits = |waiting: &&Waiting<B>| {
             let first = taken == 0;
             taken += B::size(&waiting.ask);
             first || taken <= B::ROOM
         };
-        let count = state.waiting.iter().take_while(with_memory(fits)).count();
+        let count = state.waiting.iter().take_while(fits).count();
         if count == 0 {
             state.under_way -= 1;
             return None;
@@ -142,11 +142,6 @@ impl<B: Bulk> Gather<B> {
         // A panic under this lock leaves who waits whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `take_while` wants a function that may be called through a reference.
-fn with_memory<T>(mut fits: impl FnMut(&T) -> bool) -> impl FnMut(&&T) -> bool {
-    move |item| fits(item)
 }
 
 /// Looks for what is under some keys. `ROOM` looks share a command, and so many are under way `AT_ONCE`.

@@ -14,6 +14,7 @@ use crate::core::collection::ids::{
 use crate::core::collection::lines::Line;
 use crate::core::engine;
 use crate::core::error::{Error, Fault};
+use crate::core::invalidation::{FIRST_RETRY_AFTER, LAST_RETRY_AFTER};
 use crate::core::marks::Marks;
 use crate::core::pending::Attempt;
 use crate::core::protocol::{Announcement, Generation, Scope};
@@ -24,11 +25,7 @@ use crate::core::store::shelves::{EntryKeys, Opened};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
 
-/// How soon an invalidation that failed is tried again; twice as long each time, up to the second.
-const FIRST_RETRY_AFTER: Duration = Duration::from_millis(100);
-const LAST_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How many marks share a command.
 const MARKS_PER_COMMAND: usize = 1000;
 /// How many generations that were missed are remembered.
@@ -89,7 +86,7 @@ impl Collection {
         let collection = self.clone();
         async move {
             if collection.rack.is_none() {
-                return Ok(collection.went_through(None));
+                return Ok(collection.engine.went_through(None));
             }
             let invalidations = collection.engine.invalidations.clone();
             let work = |brought: Vec<Marks>| async move {
@@ -115,13 +112,7 @@ impl Collection {
                         let attempt = self.engine.pending.begin(marks);
                         self.fail(&attempt);
                     }
-                    self.engine.stats.invalidations_failed.increment();
-                    self.engine.stats.last_store_fault.note(&fault);
-                    self.engine.journal.invalidation_failed(&fault);
-                    return Err(Error::store_unavailable(
-                        "invalidate the shared cache",
-                        fault,
-                    ));
+                    return Err(self.engine.not_taken(fault));
                 }
             }
         }
@@ -195,7 +186,7 @@ impl Collection {
         } = &opened;
         let rule = Rule::OwnInvalidationEndsTheEpoch;
         self.heard(rule, &attempt.marks, generation, previous.as_ref());
-        let receipt = self.went_through(Some(opened.generation.clone()));
+        let receipt = self.engine.went_through(Some(opened.generation.clone()));
         let Some(store) = self.engine.store.as_deref() else {
             return receipt;
         };
@@ -210,23 +201,8 @@ impl Collection {
             }),
         };
         let deadline = self.engine.redis_deadline();
-        if let Err(fault) = store.publish(deadline, &announcement).await {
-            // Their leases make up for it.
-            self.engine.stats.publishes_failed.increment();
-            self.engine.stats.last_store_fault.note(&fault);
-        }
+        self.engine.announce(store, deadline, &announcement).await;
         receipt
-    }
-
-    fn went_through(self: &Arc<Self>, generation: Option<Generation>) -> Receipt {
-        self.engine.acknowledge();
-        self.engine.stats.invalidations.increment();
-        self.engine.journal.invalidated(generation.is_some());
-        Receipt {
-            generation,
-            committed_at_ms: self.engine.parts.clock.wall_ms(),
-            committed: self.engine.parts.clock.monotonic(),
-        }
     }
 
     /// What has one of these marks is not served any more without asking, nor is what is under way for it joined.
@@ -341,11 +317,7 @@ impl Listener for Collection {
             self.end_all();
         }
         self.engine.push_open.store(true, Ordering::SeqCst);
-        self.engine.stats.push_connects.increment();
-        self.engine
-            .stats
-            .pushed(self.engine.parts.clock.monotonic());
-        self.engine.journal.push_open();
+        self.engine.stream_opened();
     }
 
     fn message(self: Arc<Self>, message: &str) {
@@ -354,7 +326,6 @@ impl Listener for Collection {
         if let (Some(announcement), Some(store)) = (&announcement, &self.engine.store) {
             store.catch_up(announcement);
         }
-        let stats = &self.engine.stats;
         match announcement {
             // It was heard of when it went through.
             Some(said) if said.from == self.engine.id() => {}
@@ -378,8 +349,7 @@ impl Listener for Collection {
             None => self.supersede_all(),
         }
         self.engine.acknowledge();
-        stats.pushes.increment();
-        stats.pushed(self.engine.parts.clock.monotonic());
+        self.engine.stream_spoke();
     }
 
     fn ended(&self) {
@@ -387,7 +357,6 @@ impl Listener for Collection {
     }
 
     fn failed(&self, fault: &Fault) {
-        self.engine.stats.last_push_fault.note(fault);
-        self.engine.journal.push_lost(fault);
+        self.engine.stream_failed(fault);
     }
 }

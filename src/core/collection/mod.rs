@@ -8,7 +8,6 @@ mod gather;
 pub mod ids;
 pub mod invalidation;
 pub mod lines;
-
 mod slot;
 mod sweep;
 pub mod values;

@@ -54,7 +54,7 @@ pub struct Slot {
     pub rack: Arc<Rack>,
     /// The entry's own first.
     pub marks: Box<[Arc<str>]>,
-    /// For how long the store keeps the generations under which it was filled.
+    /// For how long the store keeps the generations that others depend on, too.
     pub kept: Duration,
 }
 
