@@ -28,3 +28,8 @@
 #[cfg(all(feature = "binding", not(test)))]
 mod binding;
 pub mod core;
+pub mod near;
+pub mod protocol;
+pub mod resource;
+pub mod store;
+pub mod testing;

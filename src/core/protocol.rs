@@ -158,34 +158,7 @@ impl Marks {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissReason {
-    /// There is nothing: never filled, invalidated or expired.
-    Empty,
-    /// One of the keys is missing, or what is there was not written by this package.
-    Foreign,
-    /// It was filled under another generation.
-    Superseded,
-    /// It is older than what this instance has delivered.
-    Older,
-    /// Its signature is missing or wrong.
-    Unsigned,
-    /// It is signed, but of a generation or a time that is over.
-    Replayed,
-}
-
-impl MissReason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MissReason::Empty => "nothing stored",
-            MissReason::Foreign => "not written by this package, or not whole",
-            MissReason::Superseded => "superseded by an invalidation",
-            MissReason::Older => "older than what was served",
-            MissReason::Unsigned => "its signature is missing or wrong",
-            MissReason::Replayed => "signed, but of a time that is over",
-        }
-    }
-}
+pub use crate::protocol::MissReason;
 
 /// Whether what the store holds may be served. Anything but a whole entry of the current generation is a miss.
 pub fn judge(snapshot: &Snapshot) -> Result<Entry, MissReason> {
