@@ -27,7 +27,9 @@
 // Unit tests run without Node; the binding is tested from JavaScript, in `__test__`.
 #[cfg(all(feature = "binding", not(test)))]
 mod binding;
+pub mod cache;
 pub mod core;
+pub mod fleet;
 pub mod near;
 pub mod protocol;
 pub mod resource;

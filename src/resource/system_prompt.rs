@@ -321,7 +321,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(&*entry.content, "## Identity\nI am");
-        assert_eq!(value.version, "2026-01-01T00:00:00.5+00:00");
+        assert_eq!(entry.version, "2026-01-01T00:00:00.5+00:00");
         assert_eq!(prompt().title(&entry), Some("Grove"));
         let expected = Behaviours {
             response_mode: "architect".into(),
@@ -330,7 +330,7 @@ mod tests {
             use_topic_tags: false,
             use_navigation_blocks: true,
         };
-        assert_eq!(Behaviours::read(&value.attributes), expected);
+        assert_eq!(Behaviours::read(&entry.attributes), expected);
     }
 
     #[test]
