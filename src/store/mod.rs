@@ -11,6 +11,7 @@ pub mod upstash;
 
 pub use breaker::Phase;
 pub use link::{Command, Link, Replies, Reply, Script};
+pub use sync_token::SyncToken;
 
 use crate::core::clock::Clock;
 use crate::core::error::Fault;
