@@ -16,19 +16,13 @@ impl Context {
         if announcement.from == self.membership.id() {
             return;
         }
-        // Whoever signs does not believe what anybody can say: then an announcement only makes it ask.
-        let observed = if self.signed {
-            Observed::Unchained
-        } else {
-            self.watermark.observe(&announcement.record)
-        };
-        if observed == Observed::Known
-            || self
-                .watermark
-                .tick_of(announcement.record.sequence)
-                .is_some()
-                && self.signed
-        {
+        let mut record = announcement.record.clone();
+        if self.signed {
+            // Whoever signs does not believe what anybody can say: it supersedes what it names, and moves nothing.
+            record.previous = None;
+        }
+        let observed = self.watermark.observe(&record);
+        if observed == Observed::Known {
             return;
         }
         if let (Some(store), Some(token)) = (&self.store, &announcement.sync) {
@@ -39,13 +33,10 @@ impl Context {
             if self.membership.note(notes, self.watermark.tick()) {
                 self.acknowledge();
             }
-        } else {
-            self.watermark.suspect();
-            if notes.acknowledge && self.membership.is_member() {
-                // A receipt waits for it.
-                let context = self.clone();
-                self.beside(async move { context.validate(Vec::new()).await.map(drop) });
-            }
+        } else if notes.acknowledge && self.membership.is_member() {
+            // A receipt waits for it.
+            let context = self.clone();
+            self.beside(async move { context.validate(Vec::new()).await.map(drop) });
         }
     }
 }

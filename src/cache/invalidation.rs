@@ -7,7 +7,6 @@ use crate::cache::load::{CLAIM, Fence};
 use crate::cache::owed::{Attempt, Names};
 use crate::core::error::{Error, Fault};
 use crate::core::http::Deadline;
-use crate::near::Observed;
 use crate::protocol::{Announcement, Generation, Scope};
 use crate::store::{Committed, Invalidation, Store};
 use std::future::Future;
@@ -174,10 +173,8 @@ impl Context {
             .await?;
         self.owed.acknowledge(attempt);
         let record = &committed.record;
-        if self.watermark.observe(record) == Observed::Unchained {
-            // Others came before it: the next validation finds out which.
-            self.watermark.supersede(record.scope.clone());
-        }
+        // Others may have come before it: the next validation finds out which.
+        self.watermark.observe(record);
         self.membership.note(&record.notes, self.watermark.tick());
         Ok(committed)
     }

@@ -222,7 +222,9 @@ impl Load {
         let Some(store) = self.trusted_store() else {
             return Asked::NoAnswer;
         };
-        match self.look_up(store).await {
+        let deadline = self.context.redis_deadline();
+        let asked = timeout_at(deadline.at(), self.look_up(store, deadline)).await;
+        match asked.unwrap_or_else(|_| Err(deadline.fault())) {
             Ok(asked) => {
                 self.context.journal.store_answered();
                 self.entry.definition.journal.store_answered();
@@ -236,8 +238,7 @@ impl Load {
         }
     }
 
-    async fn look_up(&self, store: &Store) -> Result<Asked, Fault> {
-        let deadline = self.context.redis_deadline();
+    async fn look_up(&self, store: &Store, deadline: Deadline) -> Result<Asked, Fault> {
         let Some(keys) = &self.entry.keys else {
             return Ok(Asked::NoAnswer);
         };
@@ -380,6 +381,11 @@ impl Load {
         Ok(self.entry.near.is_current(now, &self.context.watermark) && self.is_covered(now))
     }
 
+    async fn is_deliverable_by(&self, deadline: Deadline) -> bool {
+        let deliverable = timeout_at(deadline.at(), self.is_deliverable()).await;
+        matches!(deliverable, Ok(Ok(true)))
+    }
+
     /// What the store has, if it is whole, of the present generations, and signed where it has to be.
     fn judged(&self, snapshot: &Snapshot) -> Result<Value, MissReason> {
         let value = judge(snapshot)?;
@@ -502,7 +508,7 @@ impl Load {
                 Landed::Held(Tier::Source)
             }
             Err(Lack::NoAnswer(_))
-                if self.accept(answer) && self.is_deliverable().await == Ok(true) =>
+                if self.accept(answer) && self.is_deliverable_by(deadline).await =>
             {
                 self.hit();
                 Landed::Held(Tier::Redis)
@@ -543,10 +549,11 @@ impl Load {
         }
     }
 
-    /// For how long a value may be served. `shared`: the store has it, or will.
+    /// For how long a value may be served. `shared`: the store answers. What is not stored for others, as that there is no value, is
+    /// believed for a lease.
     fn terms(&self, value: &Value, origin: Origin, sent_at: Duration, shared: bool) -> Terms {
         let (definition, now) = (&self.entry.definition, self.context.clock.monotonic());
-        let ttl = definition.ttl;
+        let (ttl, kept) = (definition.ttl, self.keeps(value));
         let age_ms = self
             .context
             .clock
@@ -562,7 +569,7 @@ impl Load {
             Origin::Source => sent_at + lease,
             Origin::Store => Duration::ZERO,
         };
-        let refresh_at = if shared {
+        let refresh_at = if shared && kept {
             // Not at the same time for all that were loaded together, nor on all instances.
             let due = now
                 + ttl
@@ -580,7 +587,11 @@ impl Load {
         Terms {
             loaded_until,
             refresh_at,
-            expires_at: now + ttl.saturating_sub(age),
+            expires_at: if kept {
+                now + ttl.saturating_sub(age)
+            } else {
+                loaded_until
+            },
         }
     }
 

@@ -6,7 +6,6 @@ use crate::core::error::Fault;
 use crate::near::{CaughtUp, Request, Verdict};
 use crate::protocol::Sequence;
 use crate::store::Store;
-use crate::testing::mutants::Mutant;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,11 +82,18 @@ impl Context {
             match (self.watermark.judge(request, sequence), sequence) {
                 (Verdict::Overtaken, _) => continue,
                 (Verdict::Behind { count }, Some(sequence)) => {
-                    self.catch_up(store, sequence, count, request, listed)
-                        .await?;
+                    let caught_up = self.catch_up(store, sequence, count, request, listed);
+                    if !caught_up.await? {
+                        continue;
+                    }
                 }
-                (Verdict::Lost, Some(sequence)) => self.reset(sequence, request, listed),
+                (Verdict::Lost, Some(sequence)) => {
+                    if !self.reset(sequence, request, listed) {
+                        continue;
+                    }
+                }
                 (Verdict::Missing, _) => {
+                    let request = self.watermark.request(self.clock.monotonic());
                     let seeded = store.seed(deadline, self.seed()).await?;
                     self.reset(seeded.ok_or(Fault::Interrupted)?, request, listed);
                     // It is asked again: the seed may be somebody else's, who has gone on since.
@@ -110,6 +116,7 @@ impl Context {
         first.ok_or(Fault::Interrupted)
     }
 
+    /// Whether everything up to this sequence is applied, or superseded; else the primary is to be asked again.
     async fn catch_up(
         self: &Arc<Self>,
         store: &Store,
@@ -117,7 +124,7 @@ impl Context {
         count: u64,
         request: Request,
         listed: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         if count <= LOG_LENGTH {
             let records = store.log(self.redis_deadline(), count + MARGIN).await?;
             if let CaughtUp::Applied(notes) = self.watermark.catch_up(&records, sequence) {
@@ -130,18 +137,19 @@ impl Context {
                     self.acknowledge();
                 }
                 self.told.notify_waiters();
-                return Ok(());
+                return Ok(true);
             }
         }
-        self.reset(sequence, request, listed);
-        Ok(())
+        Ok(self.reset(sequence, request, listed))
     }
 
     /// What happened before is not known: any entry may be old, and this instance may not be listed any more, unless the same request
     /// listed it.
-    fn reset(self: &Arc<Self>, sequence: Sequence, request: Request, listed: bool) {
+    fn reset(self: &Arc<Self>, sequence: Sequence, request: Request, listed: bool) -> bool {
         let is_first = self.watermark.applied().is_none();
-        self.watermark.reset(sequence);
+        if !self.watermark.reset(sequence, request) {
+            return false;
+        }
         if !listed {
             self.membership.lost(self.watermark.tick());
         } else if !is_first {
@@ -150,6 +158,7 @@ impl Context {
             self.acknowledge();
         }
         self.told.notify_waiters();
+        true
     }
 
     /// Takes those off the list that died without a word, once in the life of this instance.

@@ -133,6 +133,7 @@ impl Membership {
 mod tests {
     use super::*;
     use crate::near::Watermark;
+    use crate::protocol::Scope;
 
     const LEASE: Duration = Duration::from_secs(1);
 
@@ -151,7 +152,7 @@ mod tests {
         assert!(!listing(2) && membership.may_lease());
         assert!(listing(60_001), "it says again how it stands");
         for notes in ["lost", "expelled=a1"] {
-            watermark.suspect();
+            watermark.supersede(Scope::Everything);
             membership.note(&Notes::parse(notes), watermark.tick());
             assert!(listing(2) && !membership.may_lease(), "{notes}");
             membership.listed(request);

@@ -200,7 +200,7 @@ mod tests {
     /// Of sequence 7, which this instance has applied, and 8.
     fn progress(fields: &[(&str, String)], settled: &str) -> (Progress, Watermark) {
         let watermark = Watermark::new(LEASE, Mutation::NONE);
-        watermark.reset(sequence(6));
+        watermark.reset(sequence(6), watermark.request(at(0)));
         for number in [7, 8] {
             watermark.observe(&LogRecord {
                 previous: Sequence::new(number - 1),

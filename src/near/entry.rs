@@ -302,7 +302,7 @@ mod tests {
     fn watermark() -> Watermark {
         let watermark = Watermark::new(at(1000), Mutation::NONE);
         let sequence = Sequence::new(5).unwrap();
-        watermark.reset(sequence);
+        watermark.reset(sequence, watermark.request(at(0)));
         let request = watermark.request(at(1));
         watermark.confirm(request, at(2));
         watermark
@@ -357,7 +357,7 @@ mod tests {
         entry.accept(loaded, at(20));
         assert!(is_hit(&entry, &watermark, 1000));
         assert!(!is_hit(&entry, &watermark, 1001));
-        watermark.reset(Sequence::new(5).unwrap());
+        watermark.reset(Sequence::new(5).unwrap(), watermark.request(at(30)));
         assert!(
             !is_hit(&entry, &watermark, 500),
             "the first validation ends it"

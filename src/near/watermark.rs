@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How many invalidations are remembered, to tell how old an answer of a replica is.
 const REMEMBERED: usize = 300;
+/// How many invalidations may be ahead of the chain; where there are more, they count as one of everything.
+const MOST_AHEAD: usize = 16;
 /// When a renewal that has begun is due.
 const NEVER: u64 = u64::MAX;
 
@@ -42,13 +44,18 @@ pub struct Watermark {
 #[derive(Default)]
 struct State {
     tick: u64,
-    /// Loads that began before this tick are not joined.
-    joinable_from: u64,
     applied: Option<Sequence>,
-    /// The tick at which `applied` last moved.
-    moved_at: u64,
     /// The last things learnt, oldest first.
     learnt: VecDeque<Learnt>,
+    /// What is known of beside the chain: invalidations that come after something that was not applied yet.
+    ahead: Vec<Ahead>,
+}
+
+struct Ahead {
+    sequence: Sequence,
+    scope: Scope,
+    /// When it was learnt first.
+    tick: u64,
 }
 
 struct Learnt {
@@ -97,7 +104,7 @@ pub enum Observed {
     Known,
     /// `applied` moved to it.
     Applied,
-    /// Another one came before it, which was not applied: `applied` did not move.
+    /// Another one came before it, which was not applied: `applied` did not move. What it names is superseded all the same.
     Unchained,
 }
 
@@ -200,23 +207,20 @@ impl Watermark {
                 Verdict::Missing
             };
         };
-        let Some(applied) = state.applied else {
-            return Verdict::Lost;
-        };
-        if request.tick < state.joinable_from {
-            return Verdict::Overtaken;
-        }
-        if sequence == applied {
+        if state.applied == Some(sequence) {
             return Verdict::Current;
         }
-        if state.position_of(sequence).is_some() {
-            // Known, and not the last: somebody moved on meanwhile, or the store went back to it.
-            return if state.moved_at > request.tick {
+        let Some(applied) = state
+            .applied
+            .filter(|_| state.position_of(sequence).is_none())
+        else {
+            // The first one; or known, and not the last: somebody moved on meanwhile, or the store went back to it.
+            return if state.tick > request.tick {
                 Verdict::Overtaken
             } else {
                 Verdict::Lost
             };
-        }
+        };
         if self.mutation.is(Mutant::GapsAreSkipped) {
             self.learn(&mut state, Some(sequence), Scope::Of(Default::default()));
             return Verdict::Current;
@@ -245,13 +249,11 @@ impl Watermark {
         }
     }
 
-    /// A lease counts from this question, which the primary answered with a sequence up to which everything is applied. Not if
-    /// something is suspected since.
+    /// A lease counts from this question, which the primary answered with a sequence up to which everything is applied.
     pub fn confirm(&self, request: Request, now: Duration) {
-        let state = self.state();
-        if request.tick < state.joinable_from {
-            return;
-        }
+        let mut state = self.state();
+        // What was announced before is in the chain by now, or is not true.
+        state.ahead.retain(|ahead| ahead.tick > request.tick);
         let from = if self.mutation.is(Mutant::LeasesCountFromTheAnswer) {
             now
         } else {
@@ -269,16 +271,22 @@ impl Watermark {
         self.renew_at.store(renew_at, Relaxed);
     }
 
-    /// Nobody knows what happened before this sequence: every entry is superseded, and every load under way.
-    pub fn reset(&self, sequence: Sequence) {
+    /// Nobody knows what happened before this sequence, with which the primary answered: every entry is superseded, and every load
+    /// under way. False if something was learnt since it was asked, which may have come later: ask again.
+    pub fn reset(&self, sequence: Sequence, request: Request) -> bool {
         let mut state = self.state();
+        if state.tick > request.tick {
+            return false;
+        }
         state.learnt.clear();
+        state.ahead.clear();
         if self.mutation.is(Mutant::ResetKeepsEntries) {
             self.learn(&mut state, Some(sequence), Scope::Of(Default::default()));
-            return;
+            return true;
         }
         self.end_lease();
         self.learn(&mut state, Some(sequence), Scope::Everything);
+        true
     }
 
     /// An invalidation was announced, or an own one acknowledged.
@@ -292,21 +300,31 @@ impl Watermark {
             self.apply(&mut state, record);
             return Observed::Applied;
         }
+        self.learn(&mut state, None, record.scope.clone());
+        if state.ahead.iter().all(|it| it.sequence != record.sequence) {
+            let (sequence, tick) = (record.sequence, state.tick);
+            let full = state.ahead.len() >= MOST_AHEAD;
+            let scope = if full {
+                Scope::Everything
+            } else {
+                record.scope.clone()
+            };
+            if full {
+                state.ahead.clear();
+            }
+            state.ahead.push(Ahead {
+                sequence,
+                scope,
+                tick,
+            });
+        }
         Observed::Unchained
     }
 
-    /// An invalidation is known of beside the chain: an own one that was not acknowledged, or not in order.
+    /// An invalidation is known of that the store may not have: an own one that was not acknowledged.
     pub fn supersede(&self, scope: Scope) {
         let mut state = self.state();
         self.learn(&mut state, None, scope);
-    }
-
-    /// An announcement could not be put in order: the next read asks the primary, and joins nothing that began before.
-    pub fn suspect(&self) {
-        let mut state = self.state();
-        state.tick += 1;
-        state.joinable_from = state.tick;
-        self.end_lease();
     }
 
     /// Ends the lease. Entries and loads under way stay as they are.
@@ -344,8 +362,7 @@ impl Watermark {
         if self.mutation.is(Mutant::SupersededLoadsAreJoined) {
             return true;
         }
-        let joinable_from = self.state().joinable_from;
-        begun_at >= joinable_from.max(self.floor())
+        begun_at >= self.floor()
             && dependencies
                 .iter()
                 .all(|it| it.invalidated_at() <= begun_at)
@@ -367,6 +384,18 @@ impl Watermark {
             record.scope.clone()
         };
         self.learn(state, Some(record.sequence), scope);
+        // What is ahead comes after it.
+        state
+            .ahead
+            .retain(|ahead| ahead.sequence != record.sequence);
+        let ahead: Vec<Scope> = state
+            .ahead
+            .iter()
+            .map(|ahead| ahead.scope.clone())
+            .collect();
+        for scope in ahead {
+            self.learn(state, None, scope);
+        }
     }
 
     fn learn(&self, state: &mut State, sequence: Option<Sequence>, scope: Scope) {
@@ -377,7 +406,6 @@ impl Watermark {
         }
         if sequence.is_some() {
             state.applied = sequence;
-            state.moved_at = state.tick;
         }
         state.learnt.push_back(Learnt {
             tick: state.tick,
@@ -435,7 +463,7 @@ mod tests {
     /// At sequence 5, without a lease.
     fn watermark() -> Watermark {
         let watermark = Watermark::new(LEASE, Mutation::NONE);
-        watermark.reset(sequence(5));
+        watermark.reset(sequence(5), watermark.request(at(0)));
         watermark
     }
 
@@ -554,6 +582,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ahead_of_the_chain_supersedes_what_is_read_before_it() {
+        let watermark = watermark();
+        let b = [watermark.dependency(&entry_dependency("docs", "b"))];
+        watermark.observe(&record(6, 7, docs("b")));
+        watermark.observe(&record(5, 6, docs("a")));
+        let read_beside_6 = watermark.tick_of(sequence(6)).unwrap();
+        assert!(watermark.is_invalidated_since(read_beside_6, &b));
+        watermark.observe(&record(6, 7, docs("b")));
+        let read_beside_7 = watermark.tick_of(sequence(7)).unwrap();
+        assert!(!watermark.is_invalidated_since(read_beside_7, &b));
+    }
+
+    #[test]
+    fn what_was_announced_and_is_not_true_is_forgotten_once_the_primary_was_asked() {
+        let watermark = watermark();
+        let b = [watermark.dependency(&entry_dependency("docs", "b"))];
+        watermark.observe(&record(98, 99, docs("b")));
+        judge(&watermark, 5, 10, 11);
+        watermark.observe(&record(5, 6, docs("a")));
+        let tick = watermark.tick_of(sequence(6)).unwrap();
+        assert!(!watermark.is_invalidated_since(tick, &b));
+    }
+
+    #[test]
+    fn a_reset_to_what_was_answered_before_something_was_learnt_is_none() {
+        let watermark = Watermark::new(LEASE, Mutation::NONE);
+        let request = watermark.request(at(1));
+        watermark.observe(&record(6, 7, docs("b")));
+        assert_eq!(
+            watermark.judge(request, Sequence::new(6)),
+            Verdict::Overtaken
+        );
+        assert!(!watermark.reset(sequence(6), request));
+        assert_eq!(watermark.applied(), None);
+    }
+
+    #[test]
     fn before_the_first_validation_nothing_chains() {
         let watermark = Watermark::new(LEASE, Mutation::NONE);
         assert_eq!(judge(&watermark, 5, 1, 2), Verdict::Lost);
@@ -570,7 +635,7 @@ mod tests {
         judge(&watermark, 5, 10, 11);
         let begun_at = watermark.tick();
         let dependencies = [watermark.dependency(&entry_dependency("docs", "a"))];
-        watermark.reset(sequence(3));
+        watermark.reset(sequence(3), watermark.request(at(11)));
         assert!(!watermark.is_leased(at(12)));
         assert!(watermark.floor() > begun_at);
         assert!(!watermark.is_joinable(begun_at, &dependencies));
@@ -590,17 +655,6 @@ mod tests {
         watermark.supersede(docs("a"));
         assert!(!watermark.is_joinable(begun_at, &a));
         assert!(watermark.is_joinable(begun_at, &b));
-        judge(&watermark, 5, 10, 11);
-        let request = watermark.request(at(12));
-        watermark.suspect();
-        assert!(!watermark.is_joinable(begun_at, &b));
-        assert!(!watermark.is_leased(at(12)));
-        assert_eq!(
-            watermark.judge(request, Sequence::new(5)),
-            Verdict::Overtaken
-        );
-        watermark.confirm(request, at(13));
-        assert!(!watermark.is_leased(at(13)), "it was asked before");
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! instance; and a receipt is proven within the bound and the store's timeout. *Label*: what stands in for the prompt says so. *Ends*: every read ends within the two timeouts, while its process
 //! runs. *Needless stand-in*: nothing stands in while the source answers. *Nothing*: that the source has none is believed for a lease. What is labelled as a stand-in is exempt from bound and told; a last known value is not exempt from monotonic.
 
-use crate::network::ms;
 use crate::world::MAX_STALENESS_MS;
 use grove_shared_cache::cache::Proof;
 use std::collections::BTreeMap;

@@ -55,8 +55,8 @@ pub struct Redis {
     pub listing_lost: AtomicU64,
     /// Commands that arrived.
     pub commands: AtomicU64,
-    /// What whoever hears of a sequence knows: of it, and of all before it.
-    told: Mutex<(News, HashMap<Sequence, News>)>,
+    /// What whoever hears of a sequence knows of.
+    told: Mutex<HashMap<Sequence, News>>,
 }
 
 impl Redis {
@@ -194,17 +194,12 @@ impl Redis {
     fn told_of(&self, scope: &Scope, reply: Reply) {
         let texts = reply.texts().unwrap();
         let sequence = Sequence::parse(texts[2].as_deref().unwrap()).unwrap();
-        let mut told = self.told.lock().unwrap();
-        for (entry, edit) in (self.news_of)(scope) {
-            let newest = told.0.entry(entry).or_default();
-            *newest = edit.max(*newest);
-        }
-        let all = told.0.clone();
-        told.1.insert(sequence, all);
+        let news = (self.news_of)(scope);
+        self.told.lock().unwrap().insert(sequence, news);
     }
 
     fn news(&self, sequence: Sequence) -> Option<News> {
-        self.told.lock().unwrap().1.get(&sequence).cloned()
+        self.told.lock().unwrap().get(&sequence).cloned()
     }
 }
 

@@ -284,16 +284,20 @@ impl Instance {
             let mut readers = self.readers.lock().unwrap();
             let readers = &mut *readers;
             let (line, found) = self.entry(readers, entry, place, holds_on);
-            let known = readers.kept.get(&found.place).map_or(0, |held| held.number);
+            // Its place may be another's by now.
+            let evicted = found.is_evicted();
+            let kept = readers.kept.get(&found.place).filter(|_| !evicted);
+            let known = kept.map_or(0, |held| held.number);
             if let Some(hit) = self.cache.hit(&found, known) {
-                if let HitValue::Other(held) = hit.value {
-                    readers.kept.insert(found.place, *held);
-                }
                 self.cache.tend(&found, hit.renew, hit.refresh);
-                return (
-                    line,
-                    Answer::of(readers.kept[&found.place].clone(), Tier::Memory),
-                );
+                let held = match hit.value {
+                    HitValue::Other(held) => *held,
+                    HitValue::Known => readers.kept[&found.place].clone(),
+                };
+                if !evicted {
+                    readers.kept.insert(found.place, held.clone());
+                }
+                return (line, Answer::of(held, Tier::Memory));
             }
             (line, self.cache.ask(&found))
         };
