@@ -240,6 +240,15 @@ impl Context {
             .map(|store| (store.phase(), store.opened()))
     }
 
+    /// Whether what the source gives may be given to those who ask later, too: receipts know of this instance, or there is no store
+    /// that could tell. Not while the store is left alone, so that the source is not asked more often for it.
+    pub(super) fn may_share(&self) -> bool {
+        let asked = self
+            .breaker()
+            .is_some_and(|(phase, _)| phase == Phase::Closed);
+        !asked || self.membership.may_lease()
+    }
+
     /// Whether an invalidation did not reach the store yet.
     pub fn invalidation_pending(&self) -> bool {
         self.owed.is_owed()

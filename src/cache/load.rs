@@ -14,6 +14,7 @@ use crate::store::{Filling, Store};
 use crate::testing::mutants::Mutant;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -30,10 +31,12 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(9);
 const SLACK: Duration = Duration::from_secs(60);
 
 /// When a load began.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Begun {
     pub at: Duration,
     pub tick: u64,
+    /// Whether it is for those alone that have joined it: no receipt knows of this instance.
+    pub private: Arc<AtomicBool>,
 }
 
 /// How a load ended.
@@ -95,6 +98,7 @@ impl Context {
         let joinable = |begun: &Begun| {
             let young = now.saturating_sub(begun.at) < self.limits.max_staleness;
             (young || self.mutation.is(Mutant::OldLoadsAreJoined))
+                && !begun.private.load(SeqCst)
                 && self
                     .watermark
                     .is_joinable(begun.tick, entry.near.dependencies())
@@ -120,7 +124,9 @@ impl Context {
         start: Start,
     ) -> Joined<Landed> {
         let load = self.load_of(entry);
-        entry.loads.join(joinable, load.begun, || load.run(start))
+        entry
+            .loads
+            .join(joinable, load.begun.clone(), || load.run(start))
     }
 
     pub(super) fn load_of(self: &Arc<Self>, entry: &Arc<CachedEntry>) -> Load {
@@ -130,6 +136,7 @@ impl Context {
             begun: Begun {
                 at: self.clock.monotonic(),
                 tick: self.watermark.tick(),
+                private: Arc::default(),
             },
         }
     }
@@ -183,6 +190,9 @@ impl Load {
                 Asked::NoAnswer => (None, false, None),
             },
         };
+        if !self.context.may_share() {
+            self.begun.private.store(true, SeqCst);
+        }
         let deadline = Deadline::after(self.entry.definition.source_timeout);
         match self.ask_source(fence.as_ref()).await {
             Ok(value) if self.keeps(&value) => {
@@ -566,8 +576,8 @@ impl Load {
         };
         let lease = self.context.limits.max_staleness;
         let loaded_until = match origin {
-            Origin::Source => sent_at + lease,
-            Origin::Store => Duration::ZERO,
+            Origin::Source if self.context.may_share() => sent_at + lease,
+            Origin::Source | Origin::Store => Duration::ZERO,
         };
         let refresh_at = if shared && kept {
             // Not at the same time for all that were loaded together, nor on all instances.

@@ -94,6 +94,9 @@ pub struct Read {
     pub version: Option<i128>,
     /// Whether the edit was that there is no value.
     pub nothing: bool,
+    /// Whether its instance left Redis alone within a lease before it began, because that had failed: then it cannot know that it was
+    /// taken off the list.
+    pub apart: bool,
     pub tier: &'static str,
 }
 
@@ -140,7 +143,7 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
     let mut edited = BTreeMap::new();
     let (mut facts, mut updated_at) = (Vec::new(), BTreeMap::from([(0, 0)]));
     let (mut under_way, mut lacks) = (BTreeMap::new(), BTreeMap::new());
-    let mut stood: Vec<((usize, u32), (u64, u64))> = Vec::new();
+    let mut stood: Vec<Stood> = Vec::new();
     for event in events {
         match event {
             Event::Read(read) => {
@@ -190,6 +193,7 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
                 edit: None,
                 version: None,
                 nothing: false,
+                apart: false,
                 tier: "never",
             },
             expected: *count as u64,
@@ -206,7 +210,7 @@ pub fn check(events: &[Event], bound: u64, timeouts: u64) -> Option<Violation> {
             reads.find_map(|read| {
                 hung(read, timeouts)
                     .or_else(|| needless(read, &lacks, timeouts))
-                    .or_else(|| nothing_kept(read, &edited))
+                    .or_else(|| nothing_kept(read, &edited, &stood))
                     .or_else(|| too_old(read, &facts, &stood, bound))
             })
         })
@@ -240,6 +244,7 @@ fn slow_receipt(fact: &Event, bound: u64) -> Option<Violation> {
             edit: Some(*edit),
             version: None,
             nothing: false,
+            apart: false,
             tier: "receipt",
         },
         expected: *edit,
@@ -272,7 +277,10 @@ fn needless(read: &Read, lacks: &BTreeMap<usize, Vec<u64>>, timeouts: u64) -> Op
 }
 
 /// That there is none, though there had been one for longer than a lease.
-fn nothing_kept(read: &Read, edited: &BTreeMap<u64, u64>) -> Option<Violation> {
+fn nothing_kept(read: &Read, edited: &BTreeMap<u64, u64>, stood: &[Stood]) -> Option<Violation> {
+    if believes(read, stood) {
+        return None;
+    }
     let over = *edited.get(&(read.edit? + 1))?;
     let kept = read.nothing && read.tier != "stale" && over + MAX_STALENESS_MS < read.begun;
     kept.then(|| Violation {
@@ -326,13 +334,18 @@ fn not_monotonic(reads: &mut Vec<&Read>, updated_at: &BTreeMap<u64, u64>) -> Opt
     None
 }
 
+/// Of an instance and life, from when to when it may believe a lease that is over.
+type Stood = ((usize, u32), (u64, u64));
+
+fn believes(read: &Read, stood: &[Stood]) -> bool {
+    let here = |place: (usize, u32)| place == (read.instance, read.life);
+    stood
+        .iter()
+        .any(|(place, (at, until))| here(*place) && (*at..=*until).contains(&read.begun))
+}
+
 /// A read that returned something older than it had to know of.
-fn too_old(
-    read: &Read,
-    facts: &[&Event],
-    stood: &[((usize, u32), (u64, u64))],
-    bound: u64,
-) -> Option<Violation> {
+fn too_old(read: &Read, facts: &[&Event], stood: &[Stood], bound: u64) -> Option<Violation> {
     let Some(found) = read.edit else {
         return (read.tier != "fallback").then(|| Violation {
             property: "label",
@@ -344,15 +357,13 @@ fn too_old(
         return None;
     }
     let here = |place: (usize, u32)| place == (read.instance, read.life);
-    let believes = stood
-        .iter()
-        .any(|(place, (at, until))| here(*place) && (*at..=*until).contains(&read.begun));
+    let believes = believes(read, stood);
     facts.iter().find_map(|fact| {
         let (property, expected) = match fact {
             Event::Invalidated { at, edit } if at + bound < read.begun && !believes => {
                 ("bound", *edit)
             }
-            Event::Proven { at, edit, .. } if *at + 1 < read.begun && !believes => {
+            Event::Proven { at, edit, .. } if *at + 1 < read.begun && !believes && !read.apart => {
                 ("proven", *edit)
             }
             Event::Heard {

@@ -17,7 +17,7 @@ use grove_shared_cache::core::source::{Row, Source};
 use grove_shared_cache::near::{Held, HitValue};
 use grove_shared_cache::protocol::{Scope, entry_dependency, resource_dependency, tag_dependency};
 use grove_shared_cache::resource::{Kind, Loaded, Loader, SystemPrompt};
-use grove_shared_cache::store::SyncToken;
+use grove_shared_cache::store::{Phase, SyncToken};
 use grove_shared_cache::testing::embedded::{Embedded, Flaw};
 use grove_shared_cache::testing::mutants::Mutation;
 use serde_json::json;
@@ -263,6 +263,8 @@ pub struct Instance {
     pub prompt: Arc<CachedEntry>,
     resources: Vec<Arc<KeyedResource>>,
     readers: Arc<Mutex<Readers>>,
+    /// When it last left Redis alone.
+    apart_at: Arc<AtomicU64>,
     pub life: u32,
 }
 
@@ -278,6 +280,16 @@ struct Readers {
 }
 
 impl Instance {
+    /// Whether it leaves Redis alone, or did so within a lease.
+    fn is_apart(&self, now: u64) -> bool {
+        let breaker = self.cache.context().breaker();
+        if breaker.is_some_and(|(phase, _)| phase != Phase::Closed) {
+            self.apart_at.store(now, SeqCst);
+        }
+        let apart_at = self.apart_at.load(SeqCst);
+        apart_at > 0 && now <= apart_at + MAX_STALENESS_MS + 2
+    }
+
     /// A read of one entry, and which one of its name that was.
     async fn fetch(&self, entry: usize, place: &Place, holds_on: bool) -> (u32, Answer) {
         let asking = {
@@ -456,6 +468,7 @@ impl World {
             process,
             prompt,
             readers: Arc::default(),
+            apart_at: Arc::default(),
             life,
         }
     }
@@ -507,6 +520,7 @@ impl World {
             },
         );
         let frozen_before = instance.process.frozen_ms();
+        let apart = instance.is_apart(begun);
         let holds_on = self.chance.percent(self.circumstances.holds_on);
         let (line, answer) = instance
             .fetch(entry, &self.table.places[entry], holds_on)
@@ -527,6 +541,7 @@ impl World {
             line,
             edit: content.parse().ok().filter(|_| !fallback),
             version: version.map(OffsetDateTime::unix_timestamp_nanos),
+            apart,
             nothing: Kind::of(&answer.value) == Some(Kind::Nothing),
             tier: answer.tier.as_str(),
         };
