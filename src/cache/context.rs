@@ -240,13 +240,11 @@ impl Context {
             .map(|store| (store.phase(), store.opened()))
     }
 
-    /// Whether what the source gives may be given to those who ask later, too: receipts know of this instance, or there is no store
-    /// that could tell. Not while the store is left alone, so that the source is not asked more often for it.
-    pub(super) fn may_share(&self) -> bool {
-        let asked = self
-            .breaker()
-            .is_some_and(|(phase, _)| phase == Phase::Closed);
-        !asked || self.membership.may_lease()
+    /// Whether there is no store that could tell of changes, or it is left alone: then what the source gives is held for a lease of its
+    /// own, so that the source is not asked more often for it, and receipts cannot speak for this instance.
+    pub(super) fn is_alone(&self) -> bool {
+        self.breaker()
+            .is_none_or(|(phase, _)| phase != Phase::Closed)
     }
 
     /// Whether an invalidation did not reach the store yet.

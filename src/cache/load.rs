@@ -35,8 +35,8 @@ const SLACK: Duration = Duration::from_secs(60);
 pub struct Begun {
     pub at: Duration,
     pub tick: u64,
-    /// Whether it is for those alone that have joined it: no receipt knows of this instance.
-    pub private: Arc<AtomicBool>,
+    /// Whether the source was asked: a receipt may not know of those that join it from then on without a lease.
+    pub at_source: Arc<AtomicBool>,
 }
 
 /// How a load ended.
@@ -98,7 +98,9 @@ impl Context {
         let joinable = |begun: &Begun| {
             let young = now.saturating_sub(begun.at) < self.limits.max_staleness;
             (young || self.mutation.is(Mutant::OldLoadsAreJoined))
-                && !begun.private.load(SeqCst)
+                && (!begun.at_source.load(SeqCst)
+                    || self.is_alone()
+                    || self.watermark.is_leased(now))
                 && self
                     .watermark
                     .is_joinable(begun.tick, entry.near.dependencies())
@@ -136,7 +138,7 @@ impl Context {
             begun: Begun {
                 at: self.clock.monotonic(),
                 tick: self.watermark.tick(),
-                private: Arc::default(),
+                at_source: Arc::default(),
             },
         }
     }
@@ -190,9 +192,7 @@ impl Load {
                 Asked::NoAnswer => (None, false, None),
             },
         };
-        if !self.context.may_share() {
-            self.begun.private.store(true, SeqCst);
-        }
+        self.begun.at_source.store(true, SeqCst);
         let deadline = Deadline::after(self.entry.definition.source_timeout);
         match self.ask_source(fence.as_ref()).await {
             Ok(value) if self.keeps(&value) => {
@@ -576,7 +576,7 @@ impl Load {
         };
         let lease = self.context.limits.max_staleness;
         let loaded_until = match origin {
-            Origin::Source if self.context.may_share() => sent_at + lease,
+            Origin::Source if self.context.is_alone() => sent_at + lease,
             Origin::Source | Origin::Store => Duration::ZERO,
         };
         let refresh_at = if shared && kept {
