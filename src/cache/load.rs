@@ -332,6 +332,10 @@ impl Load {
                         .watermark
                         .is_invalidated_since(tick, self.entry.near.dependencies()) =>
                 {
+                    if self.trusted_store().is_none() {
+                        // An invalidation is owed since it was asked.
+                        return Ok(Asked::NoAnswer);
+                    }
                     let answer = Answer {
                         terms: self.terms(&value, Origin::Store, sent_at, fence.is_some()),
                         value: Arc::new(value),

@@ -526,6 +526,7 @@ impl World {
             .fetch(entry, &self.table.places[entry], holds_on)
             .await;
         instance.process.turn().await;
+        instance.is_apart(self.now());
         let fallback = answer.tier == Tier::Fallback;
         let content = answer.value.content.trim_start_matches("## Identity\n");
         // The prompt's order is told by `updated_at`, which the checker knows.
