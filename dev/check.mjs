@@ -22,7 +22,7 @@ for (const [command, ...words] of [
   ['cargo', 'fmt', '--check'],
   ['cargo', 'fmt', '--check', '--manifest-path', 'fuzz/Cargo.toml'],
   ['cargo', ...CLIPPY, '--', '-D', 'warnings'],
-  ['cargo', ...CLIPPY, '--no-default-features', '--', '-D', 'warnings'],
+  ['cargo', ...CLIPPY, '--no-default-features', '--features', 'testing', '--', '-D', 'warnings'],
 ]) {
   const line = `${command} ${words.join(' ')}`
   console.log(`> ${line}`)

@@ -6,7 +6,7 @@ import { setUp } from './setup.mjs'
 await setUp({ redis: 'required', browser: 'required' })
 
 const suites = [
-  ['cargo', ['test', '--locked', '--no-default-features']],
+  ['cargo', ['test', '--locked', '--no-default-features', '--features', 'testing']],
   // The last one leaves its library to a test of the addon.
   ['cargo', ['test', '--locked']],
   ['npx', ['ava', ...process.argv.slice(2)]],

@@ -95,7 +95,7 @@ impl Context {
                 (Verdict::Missing, _) => {
                     let request = self.watermark.request(self.clock.monotonic());
                     let seeded = store.seed(deadline, self.seed()).await?;
-                    self.reset(seeded.ok_or(Fault::Interrupted)?, request, listed);
+                    self.reset(seeded.ok_or(Fault::Interrupted)?, request, false);
                     // It is asked again: the seed may be somebody else's, who has gone on since.
                     continue;
                 }

@@ -69,6 +69,8 @@ pub struct SimClock {
     /// Parts per million that it goes too fast.
     pub drift_ppm: i64,
     pub stood_us: AtomicU64,
+    /// Since when it stands still; negative: it goes.
+    pub stands_since_us: AtomicI64,
     pub skew_ms: AtomicI64,
 }
 
@@ -82,12 +84,31 @@ impl SimClock {
             begins_at: Duration::ZERO,
             drift_ppm: 0,
             stood_us: AtomicU64::new(0),
+            stands_since_us: AtomicI64::new(-1),
             skew_ms: AtomicI64::new(0),
         }
     }
 
-    fn elapsed_us(&self) -> i64 {
+    pub fn stand(&self) {
         let elapsed = self.origin.elapsed().as_micros() as i64;
+        self.stands_since_us.store(elapsed, SeqCst);
+    }
+
+    /// It goes on from where it stood.
+    pub fn go_on(&self) {
+        let since = self.stands_since_us.swap(-1, SeqCst);
+        let stood = self.origin.elapsed().as_micros() as i64 - since;
+        // In its own microseconds.
+        let stood = stood + stood * self.drift_ppm / 1_000_000;
+        self.stood_us.fetch_add(stood as u64, SeqCst);
+    }
+
+    fn elapsed_us(&self) -> i64 {
+        let mut elapsed = self.origin.elapsed().as_micros() as i64;
+        let stands_since = self.stands_since_us.load(SeqCst);
+        if stands_since >= 0 {
+            elapsed = elapsed.min(stands_since);
+        }
         elapsed + elapsed * self.drift_ppm / 1_000_000 - self.stood_us.load(SeqCst) as i64
     }
 }

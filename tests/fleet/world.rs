@@ -392,6 +392,7 @@ impl World {
             begins_at: Duration::from_secs(self.chance.below(1_000_000)),
             drift_ppm: self.chance.below(2 * DRIFT_PPM as u64 + 1) as i64 - DRIFT_PPM,
             stood_us: AtomicU64::new(0),
+            stands_since_us: AtomicI64::new(-1),
             skew_ms: AtomicI64::new(0),
         });
         let (origin, events) = (self.origin, self.events.clone());
@@ -632,14 +633,17 @@ impl World {
             if stands { ", and its clocks" } else { "" }
         ));
         instance.process.freeze();
+        if stands {
+            instance.clock.stand();
+        }
         let world = self.clone();
         tokio::spawn(async move {
             sleep(ms(freeze_ms)).await;
             if stands {
-                instance.clock.stood_us.fetch_add(freeze_ms * 1000, SeqCst);
+                instance.clock.go_on();
                 let at = world.now();
                 // A lease of before, and one more that begins with a question of before.
-                let until = at + freeze_ms.min(1) * (MAX_STALENESS_MS + 2);
+                let until = at + MAX_STALENESS_MS + 2;
                 let life = instance.life;
                 world.record_all(|| Event::Stood {
                     at,
