@@ -5,7 +5,7 @@ use crate::cache::answer::Receipt;
 use crate::cache::context::Context;
 use crate::core::error::Fault;
 use crate::fleet::{By, Confirmation, Progress};
-use crate::protocol::Sequence;
+use crate::protocol::{Member, Sequence};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -180,22 +180,33 @@ impl Context {
         if let Some(unsettled) = progress.unsettled() {
             store.settle(self.redis_deadline(), unsettled).await?;
         }
+        self.expel_all(progress.silent()).await
+    }
+
+    /// Takes members off the list by id, lease and field. Removed is only what was seen to be marked for as long as its leases last, whoever
+    /// marked it.
+    pub(super) async fn expel_all(
+        &self,
+        silent: Vec<(String, Duration, String)>,
+    ) -> Result<(), Fault> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
         let mut marked = Vec::new();
-        for (id, lease, field) in progress.silent() {
-            if let Some(field) = store
-                .expel(self.redis_deadline(), self.seed(), &id, &field)
-                .await?
-            {
-                marked.push((id, lease, field));
-            }
+        for (id, lease, field) in silent {
+            let mark = if Member::parse(&field).is_some_and(|it| it.expelled) {
+                Some(field)
+            } else {
+                let deadline = self.redis_deadline();
+                store.expel(deadline, self.seed(), &id, &field).await?
+            };
+            marked.extend(mark.map(|field| (id, lease, field)));
         }
-        // Their last leases began before they were marked.
         if let Some(longest) = marked.iter().map(|(_, lease, _)| *lease).max() {
-            sleep(longest).await;
+            sleep(longest + longest / 500).await;
             for (id, _, field) in marked {
-                store
-                    .expel(self.redis_deadline(), self.seed(), &id, &field)
-                    .await?;
+                let deadline = self.redis_deadline();
+                store.expel(deadline, self.seed(), &id, &field).await?;
             }
         }
         Ok(())

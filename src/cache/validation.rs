@@ -4,7 +4,7 @@
 use crate::cache::context::Context;
 use crate::core::error::Fault;
 use crate::near::{CaughtUp, Request, Verdict};
-use crate::protocol::Sequence;
+use crate::protocol::{Member, Sequence};
 use crate::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,10 +87,8 @@ impl Context {
                         continue;
                     }
                 }
-                (Verdict::Lost, Some(sequence)) => {
-                    if !self.reset(sequence, request, listed) {
-                        continue;
-                    }
+                (Verdict::Lost, Some(sequence)) if !self.reset(sequence, request, listed) => {
+                    continue;
                 }
                 (Verdict::Missing, _) => {
                     let request = self.watermark.request(self.clock.monotonic());
@@ -173,15 +171,16 @@ impl Context {
             };
             let roster = store.roster(context.redis_deadline()).await?;
             let now_ms = context.clock.wall_ms();
-            for (id, member, field) in roster.members {
+            let is_silent = |member: &Member| {
                 let silent_ms = now_ms.saturating_sub(member.said_at_ms);
-                if silent_ms > SILENT_MS + member.lease.as_millis() as u64 {
-                    store
-                        .expel(context.redis_deadline(), context.seed(), &id, &field)
-                        .await?;
-                }
-            }
-            Ok(())
+                silent_ms > SILENT_MS + member.lease.as_millis() as u64
+            };
+            let silent = roster
+                .members
+                .into_iter()
+                .filter(|(_, it, _)| is_silent(it));
+            let silent = silent.map(|(id, member, field)| (id, member.lease, field));
+            context.expel_all(silent.collect()).await
         });
     }
 }
