@@ -355,13 +355,28 @@ impl Embedded {
                 fits &= !fenced || generation.as_ref() == Some(seen);
             }
             if fits {
-                for (key, content) in own.iter().zip(&given[1..4]) {
+                let config = self.stamped(values, &given[3], &own[3..]);
+                for (key, content) in own.iter().zip([&given[1], &given[2], &config]) {
                     self.keep(values, key, content, &given[4]);
                 }
             }
             stored.push(String::from(if fits { "1" } else { "0" }));
         }
         answer(stored)
+    }
+
+    /// A flawed fill stores its value as one of the present generations.
+    fn stamped(&self, values: &Values, config: &str, generations: &[String]) -> String {
+        let flawed = matches!(self.flaw, Some(Flaw::UnfencedFill | Flaw::FencedByFirst(_)));
+        let Ok(mut parsed) = serde_json::from_str::<serde_json::Value>(config) else {
+            return config.to_owned();
+        };
+        if !flawed {
+            return config.to_owned();
+        }
+        let present = generations.iter().map(|key| text(values, key));
+        parsed["generations"] = present.collect::<Vec<_>>().into();
+        parsed.to_string()
     }
 
     fn expel(&self, values: &mut Values, keys: &[String], arguments: &[String]) -> Reply {

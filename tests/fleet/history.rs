@@ -122,11 +122,6 @@ impl Event {
     pub fn was_a_hit(&self) -> bool {
         matches!(self, Event::Read(read) if read.tier == "memory")
     }
-
-    /// Whether it is a read that began after this and that the source answered.
-    pub fn waited_for_the_source(&self, after: u64) -> bool {
-        matches!(self, Event::Read(read) if read.begun > after && read.tier == "source")
-    }
 }
 
 #[derive(Debug)]
