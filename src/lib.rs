@@ -21,6 +21,12 @@
 //! goes through [`core::http`]: one deadline, no redirects, a cap. What went wrong is a [`core::error`]; what happened
 //! is counted in [`core::stats`], shown by [`core::metrics`], and told through [`core::journal`] and [`core::log`].
 //!
+//! **The next engine** stands beside it, and is not the product yet: one log, one watermark and one lease for everything a cache
+//! holds. [`protocol`] is what instances agree on, [`near`] the entries in memory and how far the log is applied, [`store`] the
+//! commands and scripts for Redis behind a breaker, [`resource`] the kinds of values and their keys, [`fleet`] the members and
+//! receipts, [`cache`] the way of a read and of an invalidation, [`testing`] mutants and an embedded store. `tests/fleet`
+//! simulates it. When `binding` has moved to it, `core` keeps nothing of its own and goes.
+//!
 //! `binding` may use all of `core`; `core` never names N-API, and builds and tests without it. In `core`, only `prompt`, its
 //! options in `config`, and `wiring` know that the value is a system prompt.
 
