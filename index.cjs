@@ -1,13 +1,12 @@
-// The package for CommonJS: the generated loader, with an error that says what to do. The one of the loader blames a bug of npm,
-// whatever happened. And the part of the package that is JavaScript, of which a start reads no more than it must: all of it
-// would cost 4 ms.
-const { __sharedCache, ...addon } = loaded()
-const { sharedCache } = require('./lib/shared-cache.cjs')
+// The package for CommonJS. What few programs use is read when they do.
+const { addon, called } = require('./lib/native.cjs')
+const { SharedCache } = require('./lib/cache.cjs')
 const resources = () => require('./lib/supabase-resource.cjs')
 
 module.exports = {
-  ...addon,
-  SharedCache: sharedCache({ __sharedCache }),
+  ...require('./lib/default-cache.cjs'),
+  SharedCache,
+  assemblePromptContent: (payload) => called(() => addon.assemblePromptContent(payload)),
   supabaseResource: (options) => resources().supabaseResource(options),
   ragContext: (overrides) => resources().ragContext(overrides),
   lensConfiguration: (overrides) => resources().lensConfiguration(overrides),
@@ -15,10 +14,4 @@ module.exports = {
   narrativeGraph: (overrides) => resources().narrativeGraph(overrides),
 }
 
-function loaded() {
-  try {
-    return require('./index.js')
-  } catch (error) {
-    throw require('./load-failure.cjs').loadFailure(error)
-  }
-}
+module.exports.CacheError = require('./lib/errors.cjs').CacheError

@@ -6,9 +6,8 @@ const whole = createRequire(import.meta.url)('./index.cjs')
 
 export default whole
 export const {
-  __napiBindingTarget,
+  CacheError,
   SharedCache,
-  SystemPromptCache,
   assemblePromptContent,
   cache,
   close,
@@ -22,6 +21,7 @@ export const {
   metrics,
   narrativeGraph,
   ragContext,
+  sharedCache,
   stats,
   supabaseResource,
 } = whole

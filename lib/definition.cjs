@@ -18,7 +18,8 @@ const NAMES = [
   'tags',
   'tables',
 ]
-/** A year, and an hour. */
+/** Five minutes, a year, and an hour. */
+const DEFAULT_TTL_SECONDS = 300
 const MAX_TTL_SECONDS = 31_536_000
 const MAX_TIMEOUT_MS = 3_600_000
 
@@ -40,7 +41,7 @@ exports.definitionOf = (given) => {
   const found = weakly(held)
   const definition = {
     name,
-    ttlSeconds: options.whole('ttlSeconds', 1, MAX_TTL_SECONDS),
+    ttlSeconds: options.whole('ttlSeconds', 1, MAX_TTL_SECONDS) ?? DEFAULT_TTL_SECONDS,
     loadTimeoutMs: options.whole('loadTimeoutMs', 1, MAX_TIMEOUT_MS),
     load: held.load && loaderOf(name, found),
     supabase,

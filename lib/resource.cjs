@@ -1,37 +1,120 @@
-// What `cache.resource()` gives: one kind of value, under many ids.
-const { argumentInvalid, kindOf } = require('./errors.cjs')
+// A resource of a cache: one kind of value, under many ids.
+const { Entry } = require('./entry.cjs')
+const { argumentInvalid, fromNative, kindOf } = require('./errors.cjs')
+const { decoded } = require('./encoding.cjs')
+const { invalidated } = require('./invalidation.cjs')
+const { called } = require('./native.cjs')
+const { idText } = require('./names.cjs')
 const { entriesOfResource, wholeResource } = require('./targets.cjs')
 
-/**
- * @param {object} native the addon's cache
- * @param {string} name
- * @param {{ get: Function, getEntry: Function }} readers of the addon: nothing of JavaScript comes between them and a hit
- */
-exports.resourceOf = (native, name, { get, getEntry }) =>
-  Object.freeze({
-    name,
-    get,
-    getEntry,
+const VALUE = 0
+const ENTRY = 1
+/** How a text is marked that `decoded` reads. */
+const MARKS = { text: 's', json: 'j', bytes: 'b' }
 
-    getMany(ids) {
+/**
+ * @param {import('./core.cjs').Core} core
+ * @param {object} definition as `definitionOf` gives it
+ * @param {object} held the user's functions, which the addon knows weakly
+ * @returns {object} what `cache.resource()` gives. Frozen; its functions need no `this`
+ */
+exports.resourceOf = (core, definition, held) => {
+  const { name } = definition
+  const entries = entriesOf(core, definition, held)
+  const read = (id, form) => {
+    const entry = entries.known.get(typeof id === 'number' && Number.isSafeInteger(id) ? String(id) : id)
+    return entry === undefined ? entries.first(id, form) : entry.read(form)
+  }
+  return Object.freeze({
+    name,
+    get: (id) => read(id, VALUE),
+    getEntry: (id) => read(id, ENTRY),
+
+    async getMany(ids) {
       if (!Array.isArray(ids))
         throw argumentInvalid(`ids are ${kindOf(ids)}: they must be an array`)
-      const reads = []
-      try {
-        for (const id of ids) reads.push(get(id))
-      } catch (error) {
-        // Nobody will wait for those that began.
-        Promise.allSettled(reads)
-        throw error
-      }
-      return Promise.all(reads)
+      // First all ids: nobody would wait for reads that began.
+      return Promise.all(Array.from(ids, (id) => idText(id)).map((id) => read(id, VALUE)))
     },
 
-    invalidate(ids, options) {
-      return native.invalidate(entriesOfResource(name, ids), options)
+    async invalidate(ids, options) {
+      return invalidated(core, JSON.stringify(entriesOfResource(name, ids)), options)
     },
 
-    invalidateAll(options) {
-      return native.invalidate(wholeResource(name), options)
+    async invalidateAll(options) {
+      return invalidated(core, JSON.stringify(wholeResource(name)), options)
     },
   })
+}
+
+function entriesOf(core, definition, held) {
+  const known = new Map()
+  let number
+  /** The number of the resource in the addon, once it was read. */
+  const resource = () => {
+    const { native } = core
+    const { load, tags: _, fallback: __, ...plain } = definition
+    number ??= called(() => native.resource(JSON.stringify(plain), load))
+    return number
+  }
+  const open = (id) => (entry) => {
+    const opened = resource()
+    const tags = definition.tags?.(id) ?? []
+    const forget = (handle) => {
+      if (entry.leave(handle) && known.get(id) === entry) known.delete(id)
+    }
+    const handle = core.enter(opened, id, tags, forget)
+    known.set(id, entry)
+    return handle
+  }
+  const first = (given, form) => {
+    let id
+    try {
+      id = idText(given)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const entry = new Entry(core, {
+      open: open(id),
+      forms: formsOf((reading) => standIn(definition, id, reading)),
+      isShared,
+      held,
+    })
+    return entry.read(form)
+  }
+  return { known, first }
+}
+
+/** Bytes can be changed, so each reader has his own; so may what stands in. */
+function isShared({ details }) {
+  return details.kind !== 'bytes' && !details.error
+}
+
+/** What `get` and `getEntry` give, in the order of their numbers. */
+function formsOf(standIn) {
+  const valueOf = (reading) => {
+    if (reading.details.error) return standIn(reading)
+    return isShared(reading) ? reading.decoded(contentOf) : contentOf(reading)
+  }
+  return [
+    valueOf,
+    (reading) => {
+      const { tier, source, fetchedAt, generation } = reading.details
+      return Object.freeze({ value: valueOf(reading), tier, source, fetchedAt, generation })
+    },
+  ]
+}
+
+const contentOf = ({ content, details }) => decoded(`${MARKS[details.kind] ?? 'n'}${content}`)
+
+/** What is served where nobody has a value. */
+function standIn({ fallback }, id, { details }) {
+  if (fallback) {
+    try {
+      return fallback(id)
+    } catch {
+      // One that throws is none.
+    }
+  }
+  throw fromNative(details.error)
+}

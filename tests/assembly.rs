@@ -3,7 +3,7 @@
 // A test may panic: that is how it fails.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-use grove_shared_cache::core::prompt::assemble;
+use grove_shared_cache::resource::assemble;
 use serde_json::Value;
 
 #[test]

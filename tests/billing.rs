@@ -6,8 +6,8 @@
 mod common;
 
 use common::stack::stack;
-use grove_shared_cache::core::clock::SystemClock;
-use grove_shared_cache::core::http::{Deadline, Http, Trust};
+use grove_shared_cache::clock::SystemClock;
+use grove_shared_cache::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::protocol::{Keys, Record};
 use grove_shared_cache::core::store::shelves::{EntryKeys, Filling, Shelves};
 use grove_shared_cache::core::store::upstash::Upstash;

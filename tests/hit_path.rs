@@ -8,9 +8,9 @@ mod common;
 use allocation_counter::measure;
 use common::{HandClock, LIMITS, Lines, Scene, ScriptedSource, row};
 use grove_shared_cache::core::cache::{Cache, Parts};
-use grove_shared_cache::core::log::{Level, Logger};
+use grove_shared_cache::observe::log::{Level, Logger};
 use grove_shared_cache::core::near::AtHand;
-use grove_shared_cache::core::prompt::SystemPrompt;
+use grove_shared_cache::resource::SystemPrompt;
 use grove_shared_cache::core::rules::Rules;
 use std::sync::Arc;
 

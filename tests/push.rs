@@ -4,8 +4,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use async_trait::async_trait;
-use grove_shared_cache::core::error::Fault;
-use grove_shared_cache::core::push::{Channel, Listener, Subscription, Supervised};
+use grove_shared_cache::error::Fault;
+use grove_shared_cache::push::{Channel, Listener, Subscription, Supervised};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    grove_shared_cache::core::fuzzing::store_answer(bytes);
+    grove_shared_cache::testing::fuzzing::store_answer(bytes);
 });

@@ -2,8 +2,8 @@
 //! the lease makes them certain.
 
 use crate::cache::context::Context;
-use crate::core::error::Fault;
-use crate::core::push::Listener;
+use crate::error::Fault;
+use crate::push::Listener;
 use crate::near::Observed;
 use crate::protocol::Announcement;
 use std::sync::atomic::Ordering;
@@ -50,7 +50,7 @@ impl Listener for Announcements {
         // Counted when that has had its effect, so that whoever sees the count sees that too.
         context.stats.push_connects.increment();
         context.stats.pushed(context.clock.monotonic());
-        context.journal.push_open();
+        context.state_log.push_open();
     }
 
     fn message(self: Arc<Self>, message: &str) {
@@ -74,7 +74,7 @@ impl Listener for Announcements {
     fn failed(&self, fault: &Fault) {
         if let Some(context) = self.0.upgrade() {
             context.stats.last_push_fault.note(fault);
-            context.journal.push_lost(fault);
+            context.state_log.push_lost(fault);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the cache gives its callers.
 
-use crate::core::error::Fault;
+use crate::error::Fault;
 use crate::near::Held;
 use crate::protocol::{Generation, Roster, Sequence, Value};
 use std::sync::Arc;

@@ -8,13 +8,13 @@ use crate::cache::invalidation::{Call, INTERVAL};
 use crate::cache::owed::Owed;
 use crate::cache::receipts::Watches;
 use crate::cache::validation::Validation;
-use crate::core::clock::Clock;
-use crate::core::config::Limits;
-use crate::core::error::{Error, Fault};
-use crate::core::http::Deadline;
-use crate::core::journal::Journal;
-use crate::core::push::{Channel, Listener, Supervised};
-use crate::core::stats::Stats;
+use crate::clock::Clock;
+use crate::config::Limits;
+use crate::error::{Error, Fault};
+use crate::http::Deadline;
+use crate::observe::StateLog;
+use crate::push::{Channel, Listener, Supervised};
+use crate::observe::Stats;
 use crate::fleet::Membership;
 use crate::near::{SingleFlight, Watermark};
 use crate::protocol::{Member, Sequence};
@@ -57,7 +57,7 @@ pub struct Context {
     pub(super) mutation: Mutation,
     /// Whether what is stored is signed: then announcements are hints only.
     pub(super) signed: bool,
-    pub(super) journal: Arc<Journal>,
+    pub(super) state_log: Arc<StateLog>,
     pub stats: Arc<Stats>,
     /// Why there is no store that instances share; `None` if there is.
     pub no_store: Option<String>,
@@ -74,12 +74,12 @@ pub struct Context {
 }
 
 impl Context {
-    pub(super) fn new(parts: Parts, signed: bool, journal: Arc<Journal>) -> Arc<Self> {
+    pub(super) fn new(parts: Parts, signed: bool, state_log: Arc<StateLog>) -> Arc<Self> {
         let (limits, mutation) = (parts.limits, parts.mutation);
         let keys = StoreKeys::under(&parts.prefix);
         let store = parts.link.map(|link| {
-            let (clock, journal) = (parts.clock.clone(), journal.clone());
-            Store::new(link, keys.clone(), limits.redis_timeout, clock, journal)
+            let (clock, state_log) = (parts.clock.clone(), state_log.clone());
+            Store::new(link, keys.clone(), limits.redis_timeout, clock, state_log)
         });
         Arc::new(Context {
             store,
@@ -94,7 +94,7 @@ impl Context {
             limits,
             mutation,
             signed,
-            journal,
+            state_log,
             stats: Arc::default(),
             no_store: parts.no_store,
             told: Notify::new(),

@@ -1,9 +1,9 @@
 //! An entry with all that its loads need to know of it: what it is, where it is stored, who loads it.
 
 use crate::cache::load::{Begun, Landed};
-use crate::core::journal::Journal;
-use crate::core::source::{LegacySource, Source};
-use crate::core::stats::Stats;
+use crate::observe::StateLog;
+use crate::source::{LegacySource, Source};
+use crate::observe::Stats;
 use crate::near::{Cached, Dependency, Entry, Residence, SingleFlight};
 use crate::protocol::{Generation, Signer};
 use crate::resource::{EntryKeys, Resource};
@@ -34,7 +34,7 @@ pub struct Definition {
     /// What a load may take.
     pub source_timeout: Duration,
     pub stats: Arc<Stats>,
-    pub journal: Arc<Journal>,
+    pub state_log: Arc<StateLog>,
 }
 
 pub struct CachedEntry {
@@ -77,6 +77,11 @@ impl CachedEntry {
 
     pub fn is_evicted(&self) -> bool {
         self.residence.is_evicted()
+    }
+
+    /// Whether it is one of many.
+    pub fn is_keyed(&self) -> bool {
+        self.definition.kind == Kind::Keyed
     }
 
     /// Whether what is stored of it is signed.

@@ -5,8 +5,8 @@ use crate::cache::answer::Receipt;
 use crate::cache::context::Context;
 use crate::cache::load::{CLAIM, Fence};
 use crate::cache::owed::{Attempt, Names};
-use crate::core::error::{Error, Fault};
-use crate::core::http::Deadline;
+use crate::error::{Error, Fault};
+use crate::http::Deadline;
 use crate::protocol::{Announcement, Generation, Scope};
 use crate::store::{Committed, Invalidation, Store};
 use std::future::Future;
@@ -81,7 +81,7 @@ impl Context {
                     }
                     self.stats.invalidations_failed.increment();
                     self.stats.last_store_fault.note(&fault);
-                    self.journal.invalidation_failed(&fault);
+                    self.state_log.invalidation_failed(&fault);
                     return Err(Error::store_unavailable(
                         "invalidate the shared cache",
                         fault,
@@ -234,7 +234,7 @@ impl Context {
 
     fn went_through(&self, record: Option<&crate::protocol::LogRecord>) -> Receipt {
         self.stats.invalidations.increment();
-        self.journal.invalidated(record.is_some());
+        self.state_log.invalidated(record.is_some());
         Receipt {
             sequence: record.map(|record| record.sequence),
             committed_at_ms: self.clock.wall_ms(),

@@ -5,9 +5,9 @@
 use crate::cache::answer::{Answer as Delivered, Tier};
 use crate::cache::context::Context;
 use crate::cache::entry::{CachedEntry, Kind};
-use crate::core::error::Fault;
-use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
-use crate::core::source::Source;
+use crate::error::Fault;
+use crate::http::{CONTENT_CAP_BYTES, Deadline};
+use crate::source::Source;
 use crate::near::{Answer, Joined, Origin, Terms};
 use crate::protocol::{Age, Generation, MissReason, Sequence, Snapshot, Value, age, judge, record};
 use crate::store::{Filling, Store};
@@ -157,7 +157,7 @@ impl Context {
             },
             Some(Landed::Fallback(answer)) => answer,
             None => {
-                entry.definition.journal.panicked();
+                entry.definition.state_log.panicked();
                 self.load_of(entry).fallback(None, None)
             }
         }
@@ -236,13 +236,13 @@ impl Load {
         let asked = timeout_at(deadline.at(), self.look_up(store, deadline)).await;
         match asked.unwrap_or_else(|_| Err(deadline.fault())) {
             Ok(asked) => {
-                self.context.journal.store_answered();
-                self.entry.definition.journal.store_answered();
+                self.context.state_log.store_answered();
+                self.entry.definition.state_log.store_answered();
                 asked
             }
             Err(fault) => {
                 self.entry.definition.stats.store_failed(&fault);
-                self.entry.definition.journal.store_lost(&fault);
+                self.entry.definition.state_log.store_lost(&fault);
                 Asked::NoAnswer
             }
         }
@@ -448,12 +448,12 @@ impl Load {
             MissReason::Foreign => stats.foreign.increment(),
             MissReason::Unsigned | MissReason::Replayed => stats.signatures_refused.increment(),
         }
-        self.entry.definition.journal.miss(reason);
+        self.entry.definition.state_log.miss(reason);
     }
 
     fn hit(&self) {
         self.entry.definition.stats.hits.increment();
-        self.entry.definition.journal.hit();
+        self.entry.definition.state_log.hit();
     }
 
     fn accept(&self, answer: Answer) -> bool {
@@ -628,7 +628,7 @@ impl Load {
         deadline: Deadline,
         missed: bool,
     ) -> Result<Value, Lack> {
-        let (stats, journal) = (&self.entry.definition.stats, &self.entry.definition.journal);
+        let (stats, state_log) = (&self.entry.definition.stats, &self.entry.definition.state_log);
         stats.source_reads.increment();
         let (sent_at, asked_ms) = (self.context.clock.monotonic(), self.context.clock.wall_ms());
         let row = match source.load(deadline).await {
@@ -639,13 +639,13 @@ impl Load {
             Err(fault) => {
                 stats.source_faults.increment();
                 stats.last_source_fault.note(&fault);
-                journal.source_lost(&fault);
+                state_log.source_lost(&fault);
                 return Err(Lack::NoAnswer(Some(fault)));
             }
         };
-        journal.source_answered();
+        state_log.source_answered();
         let Some(row) = row else {
-            journal.no_active_row();
+            state_log.no_active_row();
             return Err(Lack::NoValue);
         };
         let resource = &self.entry.definition.resource;
@@ -653,8 +653,8 @@ impl Load {
             .value_of_row(&row, source.name(), asked_ms)
             .and_then(within_cap);
         match &made {
-            Ok(value) => journal.loaded(source.name(), resource.title(value), &row, missed),
-            Err(problem) => journal.unusable_row(&row, problem),
+            Ok(value) => state_log.loaded(source.name(), resource.title(value), &row, missed),
+            Err(problem) => state_log.unusable_row(&row, problem),
         }
         made.map_err(|_| Lack::NoValue)
     }
@@ -698,19 +698,19 @@ impl Load {
             },
             ttl_seconds: self.entry.definition.ttl.as_secs() as u32,
         };
-        let (stats, journal) = (&self.entry.definition.stats, &self.entry.definition.journal);
+        let (stats, state_log) = (&self.entry.definition.stats, &self.entry.definition.state_log);
         match store.fill(self.context.redis_deadline(), filling).await {
             Ok(true) => {
                 stats.fills.increment();
-                journal.filled();
+                state_log.filled();
             }
             Ok(false) => {
                 stats.fills_refused.increment();
-                journal.fill_refused();
+                state_log.fill_refused();
             }
             Err(fault) => {
                 stats.store_failed(&fault);
-                journal.fill_failed(&fault);
+                state_log.fill_failed(&fault);
                 self.release_if(true);
             }
         }
@@ -726,7 +726,7 @@ impl Load {
         };
         if not_answered && self.entry.near.last_known_good().is_some() {
             definition.stats.stale.increment();
-            definition.journal.stale();
+            definition.state_log.stale();
             return Landed::Held(Tier::Stale);
         }
         let answer = self.last_resort(deadline, fence.as_ref(), fault).await;
@@ -759,7 +759,7 @@ impl Load {
         match made {
             Ok(value) => {
                 definition.stats.fallbacks.increment();
-                definition.journal.legacy_loaded();
+                definition.state_log.legacy_loaded();
                 Delivered {
                     value: Arc::new(value),
                     tier: Tier::Fallback,
@@ -768,7 +768,7 @@ impl Load {
                 }
             }
             Err(problem) => {
-                definition.journal.legacy_failed(&problem);
+                definition.state_log.legacy_failed(&problem);
                 self.fallback(fence, fault)
             }
         }
@@ -777,7 +777,7 @@ impl Load {
     fn fallback(&self, fence: Option<&Fence>, fault: Option<Fault>) -> Delivered {
         let definition = &self.entry.definition;
         definition.stats.fallbacks.increment();
-        definition.journal.fallback();
+        definition.state_log.fallback();
         Delivered {
             value: Arc::new(definition.resource.fallback(self.context.clock.wall_ms())),
             tier: Tier::Fallback,

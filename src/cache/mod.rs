@@ -15,19 +15,22 @@ mod load;
 mod owed;
 mod receipts;
 mod refresh;
+mod report;
 mod validation;
 
 pub use answer::{Answer, Receipt, Tier};
 pub use context::Parts;
 pub use entry::CachedEntry;
 pub use receipts::Proof;
+pub use report::ms;
 
-use crate::core::error::Error;
-use crate::core::http::Deadline;
-use crate::core::journal::Journal;
-use crate::core::log::{LogSink, Logger, Threshold};
-use crate::core::source::{LegacySource, Source};
-use crate::core::stats::Stats;
+use crate::error::Error;
+use crate::http::Deadline;
+use crate::observe::StateLog;
+use crate::config::Capacity;
+use crate::observe::log::{Event, LogSink, Logger, Threshold};
+use crate::source::{LegacySource, Source};
+use crate::observe::Stats;
 use crate::near::{EntryStore, HitValue};
 use crate::protocol::{Member, Signer, entry_dependency, resource_dependency, tag_dependency};
 use crate::resource::{EntryKeys, KeyedValues, Loader, OneOf, Resource};
@@ -52,6 +55,8 @@ pub struct SingleParts {
     pub name: String,
     pub resource: Arc<dyn Resource>,
     pub source: Option<Arc<dyn Source>>,
+    /// Why there is no source.
+    pub no_source: Option<String>,
     pub legacy: Option<Arc<dyn LegacySource>>,
 }
 
@@ -93,20 +98,14 @@ pub struct Found {
 /// What people are shown of a cache.
 pub struct Examination {
     pub answer: Answer,
-    pub probe: Option<Result<Probe, crate::core::error::Fault>>,
+    pub probe: Option<Result<Probe, crate::error::Fault>>,
     /// By id; `None` where no store said.
     pub fleet: Option<Vec<(String, Member)>>,
 }
 
-/// How much the near cache may hold.
-#[derive(Clone, Copy)]
-pub struct Capacity {
-    pub max_entries: u64,
-    pub max_bytes: u64,
-}
-
 pub struct SharedCache {
     context: Arc<Context>,
+    capacity: Capacity,
     pub entries: EntryStore<CachedEntry>,
     /// Changed when one is added.
     resources: RwLock<Vec<Arc<KeyedResource>>>,
@@ -125,10 +124,14 @@ impl SharedCache {
         sink: Arc<dyn LogSink>,
     ) -> Arc<Self> {
         let signed = signing_keys.is_some();
-        let words = Arc::new(KeyedValues::new(&parts.prefix, &parts.id));
+        let words = Arc::new(KeyedValues::new("Cache", &parts.id));
         let logger = Logger::new(threshold, sink.clone(), words);
+        if let Some(reason) = &parts.no_store {
+            logger.tell(Event::StoreNotConfigured { reason });
+        }
         Arc::new(SharedCache {
-            context: Context::new(parts, signed, Arc::new(Journal::new(logger))),
+            context: Context::new(parts, signed, Arc::new(StateLog::new(logger))),
+            capacity,
             entries: EntryStore::new(capacity.max_entries, capacity.max_bytes),
             resources: RwLock::default(),
             signing_keys,
@@ -140,6 +143,9 @@ impl SharedCache {
     /// Adds a resource of one entry, which is never evicted.
     pub fn add_single(&self, parts: SingleParts) -> Arc<CachedEntry> {
         let logger = Logger::new(self.threshold, self.sink.clone(), parts.resource.clone());
+        if let Some(reason) = &parts.no_source {
+            logger.tell(Event::SourceNotConfigured { reason });
+        }
         let limits = self.context.limits;
         let definition = Arc::new(Definition {
             name: parts.name.clone(),
@@ -150,7 +156,7 @@ impl SharedCache {
             ttl: Duration::from_secs(limits.ttl_seconds.into()),
             source_timeout: limits.source_timeout,
             stats: Arc::default(),
-            journal: Arc::new(Journal::new(logger)),
+            state_log: Arc::new(StateLog::new(logger)),
         });
         let entry = self.entry(
             definition,
@@ -185,7 +191,7 @@ impl SharedCache {
             ttl: Duration::from_secs(parts.ttl_seconds.into()),
             source_timeout: parts.source_timeout,
             stats: Arc::default(),
-            journal: Arc::new(Journal::of_many(logger)),
+            state_log: Arc::new(StateLog::of_many(logger)),
         };
         let resource = Arc::new(KeyedResource {
             definition: Arc::new(definition),
@@ -272,7 +278,7 @@ impl SharedCache {
             &self.context.watermark,
         )?;
         entry.definition.stats.memory_hits.increment();
-        entry.definition.journal.memory_hit();
+        entry.definition.state_log.memory_hit();
         if entry.definition.kind == Kind::Keyed {
             self.entries.touch(entry);
         }
@@ -368,6 +374,34 @@ impl SharedCache {
                 .fleet(deadline.or_after(limits.redis_timeout))
                 .await,
         }
+    }
+
+    /// A value that is not a resource's, as it is in the store; `None` where there is no such value, or no store.
+    pub async fn get(&self, key: &str) -> Result<Option<String>, Error> {
+        let Some(store) = &self.context.store else {
+            return Ok(None);
+        };
+        let value = store.get(self.context.redis_deadline(), key).await;
+        value.map_err(|fault| Error::store_unavailable("read from the shared cache", fault))
+    }
+
+    /// Without a store it is not kept, as if it had expired at once.
+    pub async fn set(&self, key: &str, value: &str, ttl_seconds: u32) -> Result<(), Error> {
+        let Some(store) = &self.context.store else {
+            return Ok(());
+        };
+        let deadline = self.context.redis_deadline();
+        let set = store.set(deadline, key, value, ttl_seconds).await;
+        set.map_err(|fault| Error::store_unavailable("write to the shared cache", fault))
+    }
+
+    /// Whether there was something to delete.
+    pub async fn del(&self, key: &str) -> Result<bool, Error> {
+        let Some(store) = &self.context.store else {
+            return Ok(false);
+        };
+        let deleted = store.del(self.context.redis_deadline(), key).await;
+        deleted.map_err(|fault| Error::store_unavailable("delete from the shared cache", fault))
     }
 
     /// Tells this instance from all others.

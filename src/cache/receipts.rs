@@ -3,7 +3,7 @@
 
 use crate::cache::answer::Receipt;
 use crate::cache::context::Context;
-use crate::core::error::Fault;
+use crate::error::Fault;
 use crate::fleet::{By, Confirmation, Progress};
 use crate::protocol::{Member, Sequence};
 use std::pin::pin;

@@ -2,7 +2,7 @@
 //! however many entries there are.
 
 use crate::cache::context::Context;
-use crate::core::error::Fault;
+use crate::error::Fault;
 use crate::near::{CaughtUp, Request, Verdict};
 use crate::protocol::{Member, Sequence};
 use crate::store::Store;

@@ -1,10 +1,10 @@
 //! What a resource's loader gives, and the entry that becomes of it: a text, JSON, bytes, or nothing.
 
-use crate::core::error::Fault;
-use crate::core::http::{CONTENT_CAP_BYTES, Deadline};
-use crate::core::log::{Event, Level, Narrator};
-use crate::core::source::{Row, Source};
-use crate::core::stats::Counter;
+use crate::error::Fault;
+use crate::http::{CONTENT_CAP_BYTES, Deadline};
+use crate::observe::log::{Event, Level, Formatter};
+use crate::source::{Row, Source};
+use crate::observe::Counter;
 use crate::protocol::Value;
 use crate::resource::Resource;
 use async_trait::async_trait;
@@ -182,7 +182,7 @@ impl Resource for KeyedValues {
     }
 }
 
-impl Narrator for KeyedValues {
+impl Formatter for KeyedValues {
     /// What happens to one of many entries is told at debug level; what happens to their store or source, as for the prompt.
     fn level(&self, event: &Event) -> Level {
         match event {

@@ -8,12 +8,12 @@ pub use keyed::{KeyedValues, Kind, Loaded, Loader, OneOf};
 pub use keys::{EntryKeys, StoreKeys};
 pub use system_prompt::{Behaviours, COLUMNS, SystemPrompt, TABLE, assemble, section_names};
 
-use crate::core::log::Narrator;
-use crate::core::source::Row;
+use crate::observe::Formatter;
+use crate::source::Row;
 use crate::protocol::Value;
 
 /// What a kind of value has to say.
-pub trait Resource: Narrator {
+pub trait Resource: Formatter {
     /// The value in a row of the source, asked for at `asked_ms`, or why there is none in it.
     fn value_of_row(&self, row: &Row, source: &str, asked_ms: u64) -> Result<Value, String>;
     /// The value in what the user's function gave, or why there is none in it.

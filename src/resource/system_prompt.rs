@@ -1,7 +1,7 @@
 //! The system prompt as a resource: how a row becomes a prompt, what it is called in the log, what stands in when there
 //! is none. Of the core, only this file, its options (`config`) and `wiring` know what the cached value is.
 
-use crate::core::log::{Event, Level, Narrator};
+use crate::observe::log::{Event, Level, Formatter};
 use crate::protocol::Value;
 use crate::resource::Resource;
 use serde_json::{Map, Value as Json};
@@ -165,7 +165,7 @@ impl Resource for SystemPrompt {
 /// How much of a title or an id a line shows.
 const SHOWN_CHARS: usize = 200;
 
-impl Narrator for SystemPrompt {
+impl Formatter for SystemPrompt {
     fn level(&self, event: &Event) -> Level {
         match event {
             Event::MemoryHit | Event::Hit | Event::Miss { .. } | Event::FillRefused => Level::Debug,

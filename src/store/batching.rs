@@ -1,8 +1,8 @@
 //! Batching: what many readers ask of the store at nearly the same time shares commands. The first goes out at once; what comes
 //! while a few commands are under way waits for the next.
 
-use crate::core::error::Fault;
-use crate::core::http::Deadline;
+use crate::error::Fault;
+use crate::http::Deadline;
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

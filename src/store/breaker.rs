@@ -6,8 +6,8 @@
 //! what is refused, so that no reader waits for it; any answer closes it. A probe that never reports back keeps nothing waiting: the
 //! next one is due a second later.
 
-use crate::core::error::Fault;
-use crate::core::stats::Counter;
+use crate::error::Fault;
+use crate::observe::Counter;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A link to one Redis: commands go in, replies come out. What the commands are for is not its business.
 
-use crate::core::error::Fault;
-use crate::core::http::Deadline;
+use crate::error::Fault;
+use crate::http::Deadline;
 use async_trait::async_trait;
 
 /// A script of this package.

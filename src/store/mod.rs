@@ -7,17 +7,18 @@ mod batching;
 mod breaker;
 mod link;
 mod sync_token;
-pub mod upstash;
+mod upstash;
 
 pub use breaker::Phase;
 pub use link::{Command, Link, Replies, Reply, Script};
 pub use sync_token::SyncToken;
+pub use upstash::Upstash;
 
-use crate::core::clock::Clock;
-use crate::core::error::Fault;
-use crate::core::http::Deadline;
-use crate::core::journal::Journal;
-use crate::core::stats::Counter;
+use crate::clock::Clock;
+use crate::error::Fault;
+use crate::http::Deadline;
+use crate::observe::StateLog;
+use crate::observe::Counter;
 use crate::protocol::{Generation, LogRecord, Notes, Roster, Scope, Sequence, StoredRecord};
 use crate::resource::{EntryKeys, StoreKeys};
 use async_trait::async_trait;
@@ -90,7 +91,7 @@ struct Guard {
     link: Arc<dyn Link>,
     breaker: Breaker,
     clock: Arc<dyn Clock>,
-    journal: Arc<Journal>,
+    state_log: Arc<StateLog>,
     /// What a probe may take.
     timeout: Duration,
     /// What its owner is billed for: commands that were sent, and those inside scripts.
@@ -159,7 +160,7 @@ impl Guard {
                     .breaker
                     .failed(fault, writes, sent_at, self.clock.monotonic())
                 {
-                    self.journal.breaker_opened(fault);
+                    self.state_log.breaker_opened(fault);
                 }
             }
         }
@@ -184,13 +185,13 @@ impl Store {
         keys: StoreKeys,
         timeout: Duration,
         clock: Arc<dyn Clock>,
-        journal: Arc<Journal>,
+        state_log: Arc<StateLog>,
     ) -> Self {
         let guard = Arc::new(Guard {
             link,
             breaker: Breaker::default(),
             clock,
-            journal,
+            state_log,
             timeout,
             commands: Counter::default(),
         });

@@ -3,8 +3,8 @@
 //! Plain JSON answers, without `Upstash-Encoding: base64`: everything this package writes is UTF-8, and a stranger's bytes
 //! that are not come back altered, fail the hash and count as a miss.
 
-use crate::core::error::Fault;
-use crate::core::http::{Deadline, Http, Reply as Answer};
+use crate::error::Fault;
+use crate::http::{Deadline, Http, Reply as Answer};
 use crate::store::link::{Command, Link, Replies, Reply};
 use crate::store::sync_token::SyncToken;
 use async_trait::async_trait;

@@ -1,9 +1,9 @@
 //! The store inside one process: what the protocol needs of Redis, for tests and the simulation. Keeps to the same contract as
 //! the real one (`tests/store_contract.rs` runs over both).
 
-use crate::core::clock::Clock;
-use crate::core::error::Fault;
-use crate::core::http::Deadline;
+use crate::clock::Clock;
+use crate::error::Fault;
+use crate::http::Deadline;
 use crate::store::{Command, Link, Replies, Reply, Script};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, HashMap};

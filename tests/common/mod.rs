@@ -8,12 +8,12 @@ pub mod server;
 pub mod stack;
 
 use async_trait::async_trait;
-use grove_shared_cache::core::clock::Clock;
-use grove_shared_cache::core::config::Limits;
-use grove_shared_cache::core::error::Fault;
-use grove_shared_cache::core::http::Deadline;
-use grove_shared_cache::core::log::{Level, LogSink};
-use grove_shared_cache::core::source::{Row, Source};
+use grove_shared_cache::clock::Clock;
+use grove_shared_cache::config::Limits;
+use grove_shared_cache::error::Fault;
+use grove_shared_cache::http::Deadline;
+use grove_shared_cache::observe::log::{Level, LogSink};
+use grove_shared_cache::source::{Row, Source};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

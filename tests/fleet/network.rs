@@ -1,8 +1,8 @@
 //! Chance, time and the wires: everything that may go wrong between an instance and what it talks to.
 
-use grove_shared_cache::core::clock::Clock;
-use grove_shared_cache::core::error::Fault;
-use grove_shared_cache::core::http::Deadline;
+use grove_shared_cache::clock::Clock;
+use grove_shared_cache::error::Fault;
+use grove_shared_cache::http::Deadline;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};

@@ -3,9 +3,9 @@
 
 use crate::network::{Chance, Wire, ms};
 use async_trait::async_trait;
-use grove_shared_cache::core::error::Fault;
-use grove_shared_cache::core::http::Deadline;
-use grove_shared_cache::core::push::{Channel, Subscription};
+use grove_shared_cache::error::Fault;
+use grove_shared_cache::http::Deadline;
+use grove_shared_cache::push::{Channel, Subscription};
 use grove_shared_cache::protocol::{Announcement, Scope, Sequence};
 use grove_shared_cache::store::{Command, Link, Replies, Reply, Script, SyncToken};
 use grove_shared_cache::testing::embedded::Embedded;

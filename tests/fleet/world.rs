@@ -9,11 +9,11 @@ use grove_shared_cache::cache::{
     Answer, CachedEntry, Capacity, KeyedResource, Parts, Receipt, ResourceParts, SharedCache,
     SingleParts, Tier,
 };
-use grove_shared_cache::core::config::Limits;
-use grove_shared_cache::core::error::Fault;
-use grove_shared_cache::core::http::Deadline;
-use grove_shared_cache::core::log::{Level, LogSink};
-use grove_shared_cache::core::source::{Row, Source};
+use grove_shared_cache::config::Limits;
+use grove_shared_cache::error::Fault;
+use grove_shared_cache::http::Deadline;
+use grove_shared_cache::observe::log::{Level, LogSink};
+use grove_shared_cache::source::{Row, Source};
 use grove_shared_cache::near::{Held, HitValue};
 use grove_shared_cache::protocol::{Scope, entry_dependency, resource_dependency, tag_dependency};
 use grove_shared_cache::resource::{Kind, Loaded, Loader, SystemPrompt};
