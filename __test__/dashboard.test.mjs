@@ -1,7 +1,7 @@
 // Whether the dashboard asks for what `metrics()` gives.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 
 import { readExposition, samplesOf } from './support/prometheus.mjs'
 import { groupingsIn, selects, selectorsIn } from './support/promql.mjs'
@@ -22,7 +22,7 @@ const interpolate = (expression) =>
   expression.replaceAll(/\$\w+/g, (name) => INTERPOLATED[name] ?? name)
 
 /** The series as Prometheus keeps them: with what it scraped. */
-const cache = new SystemPromptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
+const cache = promptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
 const families = readExposition(cache.metrics())
 const series = samplesOf(families).map(({ name, labels }) => ({
   name,

@@ -113,7 +113,7 @@ for (const [deed, [legacySource, expected]] of Object.entries(LEGACY)) {
     const { answer, ms } = await timed(() => cache.fetchActiveSystemPromptConfig())
     t.like(answer, { ...expected, tier: 'fallback' })
     t.true(ms < LIMIT_MS, `took ${ms} ms`)
-    t.is(await stack.redis.exists(`${prefix}:active`), 0)
+    t.is(await stack.redis.exists(`${prefix}:system-prompt:active`), 0)
     t.false(JSON.stringify(lines).includes('canary'))
   })
 }
@@ -155,7 +155,7 @@ test.serial(
     const [admin, other] = [instance(TIMEOUTS), instance(ASKING)]
     await admin.fetchActiveSystemPrompt()
     await other.fetchActiveSystemPrompt()
-    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+    await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
 
     stack.upstash.faults.set({
       kind: 'status',
@@ -175,7 +175,7 @@ test.serial(
       'and this instance makes none',
     )
     t.true((await admin.debugSystemPrompt()).redis.invalidationPending)
-    t.is(await stack.redis.exists(`${prefix}:active`), 1)
+    t.is(await stack.redis.exists(`${prefix}:system-prompt:active`), 1)
 
     stack.upstash.faults.clear()
     await until(

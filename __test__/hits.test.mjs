@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 import test from 'ava'
 import { runProgram } from './support/program.mjs'
 import { until } from '../dev/until.mjs'
@@ -27,7 +27,7 @@ function promptFile(t, identity) {
 
 /** A cache on a prompt file; its leases outlast the test. */
 function cacheOn(t, path) {
-  const cache = new SystemPromptCache({
+  const cache = promptCache({
     promptFile: path,
     upstashUrl: '',
     maxStalenessMs: 60_000,
@@ -82,7 +82,7 @@ test('hits give the same promise until the prompt is another', async (t) => {
 
 test('reads that wait for one load share a promise', async (t) => {
   const loads = []
-  const cache = new SystemPromptCache({
+  const cache = promptCache({
     upstashUrl: '',
     supabaseUrl: '',
     logLevel: 'silent',
@@ -155,7 +155,7 @@ test('a hit takes nothing from the heap of JavaScript', async (t) => {
     t,
     promptFile(t, 'x'.repeat(15_000)),
     flags,
-    `const cache = new grove.SystemPromptCache(options)
+    `const cache = promptCache(options)
      await cache.fetchActiveSystemPrompt()
      const reads = {
        prompt: fetchActiveSystemPrompt,
@@ -186,7 +186,7 @@ test('a hit takes about as long as a local variable, however long the prompt is'
     promptFile(t, 'x'.repeat(LONGEST)),
     [],
     `writeFileSync(path, rowOf('x'.repeat(15_000)))
-     const short = new grove.SystemPromptCache(options)
+     const short = promptCache(options)
      await short.fetchActiveSystemPrompt()
      const local = { value: await short.fetchActiveSystemPrompt(), at: Date.now() }
      async function fromVariable() {
@@ -247,7 +247,7 @@ test('a cache that nobody holds any more is freed with its prompt', async (t) =>
     ['--expose-gc'],
     `const use = async (count) => {
        for (; count > 0; count--) {
-         const cache = new grove.SystemPromptCache(options)
+         const cache = promptCache(options)
          for (let read = 0; read < 3; read++) await cache.fetchActiveSystemPrompt()
          if (count % 20 === 0) await settledMiB()
        }

@@ -42,14 +42,14 @@ for (const [kind, identity] of Object.entries(PROMPTS)) {
     const { instance, prefix } = fleet(stack)
     const expected = `## Identity\n${written}`
     t.is(await instance().fetchActiveSystemPrompt(), expected)
-    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+    await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
     t.like(await instance().fetchActiveSystemPromptConfig(), { content: expected, tier: 'redis' })
-    t.is(await official.get(`${prefix}:active`), expected)
-    t.is(await own.get(`${prefix}:active`), expected)
-    const config = await official.get(`${prefix}:config`)
+    t.is(await official.get(`${prefix}:system-prompt:active`), expected)
+    t.is(await own.get(`${prefix}:system-prompt:active`), expected)
+    const config = await official.get(`${prefix}:system-prompt:config`)
     t.is(
       config.generation,
-      await official.get(`${prefix}:generation`),
+      await official.get(`${prefix}:system-prompt:generation`),
       'and the config is an object to it',
     )
   })
@@ -66,10 +66,10 @@ test.serial(
     }
     const hit = async () => (await cold()).tier === 'redis'
     await until(hit, 'a hit')
-    await own.del(`${prefix}:active`)
+    await own.del(`${prefix}:system-prompt:active`)
     t.deepEqual(await cold(), { content: '## Identity\nreal', tier: 'source' })
     await until(hit, 'a hit')
-    await own.set(`${prefix}:active`, 'an older client’s prompt')
+    await own.set(`${prefix}:system-prompt:active`, 'an older client’s prompt')
     t.deepEqual(await cold(), { content: '## Identity\nreal', tier: 'source' })
   },
 )

@@ -1,7 +1,7 @@
 // Whether the rights that docs/SECURITY.md gives are enough, and no more than that.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 import { startPostgres } from '../dev/postgres.mjs'
 import { startPostgrest } from '../dev/postgrest.mjs'
 import { startRedis } from '../dev/redis.mjs'
@@ -30,7 +30,7 @@ async function restrictedStore(t) {
 test('with the rights of the guide, prompts are read, stored, invalidated and pushed', async (t) => {
   const { upstash, owner } = await restrictedStore(t)
   const instance = () => {
-    const cache = new SystemPromptCache({
+    const cache = promptCache({
       upstashUrl: upstash.url,
       upstashToken: upstash.token,
       supabaseUrl: '',

@@ -1,6 +1,6 @@
 // Legacy sources that turn on the cache which asks them. What they give otherwise is in fallbacks.test.mjs.
 import test from 'ava'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 import { runProgram } from './support/program.mjs'
 import { until } from '../dev/until.mjs'
 
@@ -12,7 +12,7 @@ const HASTY = { sourceTimeoutMs: 600 }
 /** A cache that has nobody to ask but this function. */
 function cacheWith(t, legacySource, own = {}) {
   const lines = []
-  const cache = new SystemPromptCache({
+  const cache = promptCache({
     upstashUrl: '',
     supabaseUrl: '',
     fallbackPrompt: 'stand-in',
@@ -164,7 +164,7 @@ test('one whose worker is terminated while it is asked takes nobody with it', as
   const worker = `
     import { parentPort } from 'node:worker_threads'
     import { SystemPromptCache } from 'grove-shared-cache'
-    const cache = new SystemPromptCache({
+    const cache = promptCache({
       upstashUrl: '', supabaseUrl: '', sourceTimeoutMs: 60_000, logLevel: 'debug', onLog() {},
       legacySource: () => new Promise(() => parentPort.postMessage('asked')),
     })
@@ -174,7 +174,7 @@ test('one whose worker is terminated while it is asked takes nobody with it', as
     import { Worker } from 'node:worker_threads'
     import { once } from 'node:events'
     import { SystemPromptCache } from 'grove-shared-cache'
-    const own = new SystemPromptCache({
+    const own = promptCache({
       upstashUrl: '', supabaseUrl: '', logLevel: 'silent', legacySource: () => 'still here',
     })
     for (let round = 0; round < 10; round++) {

@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 import test from 'ava'
 import { builtAddon } from '../dev/setup.mjs'
 import { until } from '../dev/until.mjs'
@@ -22,7 +22,7 @@ test.serial('a process with an open stream ends as soon as one without', async (
   const program = `
     import * as grove from 'grove-shared-cache'
     grove.configure({ logLevel: 'silent' })
-    globalThis.kept = new grove.SystemPromptCache({ logLevel: 'silent', onLog() {}, legacySource: () => 'x' })
+    globalThis.kept = promptCache({ logLevel: 'silent', onLog() {}, legacySource: () => 'x' })
     for (const cache of [grove, kept]) {
       await cache.fetchActiveSystemPrompt()
       while (!(await cache.debugSystemPrompt()).redis.pushConnected) await new Promise(setImmediate)
@@ -41,7 +41,7 @@ test.serial('a process with an open stream ends as soon as one without', async (
 })
 
 test.serial('close() of a cache may be called again, and calls after it reject', async (t) => {
-  const cache = new SystemPromptCache(optionsOn(store))
+  const cache = promptCache(optionsOn(store))
   t.is(await cache.fetchActiveSystemPrompt(), PROMPT)
   t.deepEqual(await Promise.all([cache.close(), cache.close()]), [undefined, undefined])
   await cache.close()
@@ -56,7 +56,7 @@ test.serial('close() of a cache may be called again, and calls after it reject',
 
 test.serial('close() amid calls of a cache: they end as they would have', async (t) => {
   for (let round = 0; round < 20; round++) {
-    const cache = new SystemPromptCache(optionsOn(store, { maxStalenessMs: 0 }))
+    const cache = promptCache(optionsOn(store, { maxStalenessMs: 0 }))
     const calls = [
       cache.fetchActiveSystemPrompt(),
       cache.invalidateSystemPrompt(),
@@ -144,7 +144,7 @@ const WORKER = `
     async ends() {
       configure({ logLevel: 'silent' })
       await fetchActiveSystemPrompt()
-      const own = new SystemPromptCache({ ...asking, legacySource: () => 'x', onLog() {} })
+      const own = promptCache({ ...asking, legacySource: () => 'x', onLog() {} })
       await own.fetchActiveSystemPrompt()
       parentPort.postMessage('used')
     },
@@ -163,7 +163,7 @@ const WORKER = `
       }
     },
     async waits() {
-      const own = new SystemPromptCache({
+      const own = promptCache({
         upstashUrl: '', supabaseUrl: '', promptFile: '/nowhere', maxStalenessMs: 0, sourceTimeoutMs: 60_000,
         logLevel: 'debug', onLog: () => new Promise(() => {}),
         legacySource: () => new Promise(() => parentPort.postMessage('used')),
@@ -243,7 +243,7 @@ test.serial(
     const prompts = []
     for (const { configure, fetchActiveSystemPrompt, SystemPromptCache } of all) {
       configure({ logLevel: 'silent' })
-      const own = new SystemPromptCache({ logLevel: 'silent' })
+      const own = promptCache({ logLevel: 'silent' })
       prompts.push(await fetchActiveSystemPrompt(), await own.fetchActiveSystemPrompt())
     }
     const [{ stats: one }, , { stats: other }] = all

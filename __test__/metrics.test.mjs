@@ -172,14 +172,14 @@ test.serial('a miss counts with its reason', async (t) => {
   await read(filler)
   await count(filler, 'fills_total', 1, { result: 'stored' })
   // Who finds the load claimed looks again, and counts each look.
-  await stack.redis.del(`${prefix}:loader`)
+  await stack.redis.del(`${prefix}:system-prompt:loader`)
   const signed = instance({ signingKey: 'k'.repeat(32) })
   await read(signed)
   t.is(value(signed, 'misses_total', { reason: 'signature' }), 1)
   await count(signed, 'fills_total', 1, { result: 'stored' })
 
-  await stack.redis.set(`${prefix}:active`, 'of a stranger')
-  await stack.redis.del(`${prefix}:loader`)
+  await stack.redis.set(`${prefix}:system-prompt:active`, 'of a stranger')
+  await stack.redis.del(`${prefix}:system-prompt:loader`)
   const finder = instance()
   await read(finder)
   t.is(value(finder, 'misses_total', { reason: 'foreign' }), 1)
@@ -409,11 +409,11 @@ test.serial('the commands that are counted are those that are billed', async (t)
         return commands('refreshes') > 0
       }),
     'a prompt that was deleted': async () => {
-      await stack.redis.del(`${prefix}:active`, `${prefix}:version`, `${prefix}:config`)
+      await stack.redis.del(`${prefix}:system-prompt:active`, `${prefix}:system-prompt:version`, `${prefix}:system-prompt:config`)
       for (const cache of caches) await read(cache)
     },
     'a generation that was deleted': async () => {
-      await stack.redis.del(`${prefix}:generation`)
+      await stack.redis.del(`${prefix}:system-prompt:generation`)
       await Promise.all(caches.map((cache) => read(cache)))
     },
     invalidations: async () => {
@@ -430,7 +430,7 @@ test.serial('the commands that are counted are those that are billed', async (t)
     },
     'a fill that is refused': async () => {
       const { hits } = stack.supabase.faults
-      await stack.redis.del(`${prefix}:active`)
+      await stack.redis.del(`${prefix}:system-prompt:active`)
       stack.supabase.faults.set({ kind: 'delay', ms: 1000, times: 1 })
       const reading = read(asking)
       await until(() => stack.supabase.faults.hits > hits, 'the load')

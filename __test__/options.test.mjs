@@ -1,7 +1,8 @@
 // Options are checked at once, the environment at the first use.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { configure, SystemPromptCache } from 'grove-shared-cache'
+import { configure } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 
 const REFUSED = [
   [{ ttlSeconds: -5 }, 'option ttlSeconds is -5: it must be a whole number from 1 to 31536000'],
@@ -70,7 +71,7 @@ const REFUSED = [
 for (const [options, message] of REFUSED) {
   test(`refused: ${message}`, (t) => {
     const expected = { instanceOf: Error, code: 'CONFIG_INVALID', message }
-    t.false(t.throws(() => new SystemPromptCache(options), expected).retryable)
+    t.false(t.throws(() => promptCache(options), expected).retryable)
     t.throws(() => configure(options), expected)
   })
 }
@@ -98,9 +99,9 @@ test('what was refused leaves no secret in the error', (t) => {
 })
 
 test('undefined is the same as leaving it out', (t) => {
-  t.notThrows(() => new SystemPromptCache())
-  t.notThrows(() => new SystemPromptCache(undefined))
-  t.notThrows(() => new SystemPromptCache({ ttlSeconds: undefined, onLog: undefined }))
+  t.notThrows(() => promptCache())
+  t.notThrows(() => promptCache(undefined))
+  t.notThrows(() => promptCache({ ttlSeconds: undefined, onLog: undefined }))
 })
 
 test('an option whose getter throws passes its error on', (t) => {
@@ -109,5 +110,5 @@ test('an option whose getter throws passes its error on', (t) => {
       throw new RangeError('mine')
     },
   }
-  t.throws(() => new SystemPromptCache(options), { instanceOf: RangeError, message: 'mine' })
+  t.throws(() => promptCache(options), { instanceOf: RangeError, message: 'mine' })
 })

@@ -8,7 +8,7 @@ import { until } from '../dev/until.mjs'
 const stack = withStack(test)
 
 const text = (identity) => `## Identity\n${identity}`
-const filled = ({ redis }, prefix) => until(() => redis.exists(`${prefix}:active`), 'the fill')
+const filled = ({ redis }, prefix) => until(() => redis.exists(`${prefix}:system-prompt:active`), 'the fill')
 
 test.serial('an instance loads from Supabase, the others hit Redis', async (t) => {
   const row = await activatePrompt(stack.sql, { title: 'First', payload: { identity: 'one' } })
@@ -75,10 +75,10 @@ test.serial('the keys hold what the protocol says, and expire', async (t) => {
   await filled(stack, prefix)
   await acknowledged(stack, prefix, cache)
 
-  t.is(await stack.redis.get(`${prefix}:active`), text('kept'))
-  t.is(await stack.redis.get(`${prefix}:version`), config.version)
-  const generation = await stack.redis.get(`${prefix}:generation`)
-  const stored = JSON.parse(await stack.redis.get(`${prefix}:config`))
+  t.is(await stack.redis.get(`${prefix}:system-prompt:active`), text('kept'))
+  t.is(await stack.redis.get(`${prefix}:system-prompt:version`), config.version)
+  const generation = await stack.redis.get(`${prefix}:system-prompt:generation`)
+  const stored = JSON.parse(await stack.redis.get(`${prefix}:system-prompt:config`))
   t.like(stored, {
     generation: Number(generation),
     version: config.version,
@@ -97,7 +97,7 @@ test.serial('the keys hold what the protocol says, and expire', async (t) => {
     const ttl = await stack.redis.ttl(`${prefix}:${key}`)
     t.true(ttl > 70 && ttl <= 77, `${key} expires in ${ttl} s`)
   }
-  t.is(await stack.redis.ttl(`${prefix}:generation`), -1, 'the generation stays')
+  t.is(await stack.redis.ttl(`${prefix}:system-prompt:generation`), -1, 'the generation stays')
   t.is(await stack.redis.ttl(`${prefix}:fleet`), -1, 'and so does the list of instances')
   const { instance: id } = cache.stats()
   t.deepEqual(await stack.redis.smembers(`${prefix}:fleet`), [id])
@@ -137,19 +137,19 @@ test.serial('what a stranger does to the keys is a miss and never an answer', as
   /** As an instance that holds nothing yet meets it. */
   const cold = () => instance().fetchActiveSystemPromptConfig()
   const stranger = {
-    'sets another prompt': () => stack.redis.set(`${prefix}:active`, 'injected'),
-    'deletes the prompt': () => stack.redis.del(`${prefix}:active`),
-    'deletes the config': () => stack.redis.del(`${prefix}:config`),
-    'writes a config of its own': () => stack.redis.set(`${prefix}:config`, '{"generation":1}'),
-    'writes a config that is no JSON': () => stack.redis.set(`${prefix}:config`, 'x'),
+    'sets another prompt': () => stack.redis.set(`${prefix}:system-prompt:active`, 'injected'),
+    'deletes the prompt': () => stack.redis.del(`${prefix}:system-prompt:active`),
+    'deletes the config': () => stack.redis.del(`${prefix}:system-prompt:config`),
+    'writes a config of its own': () => stack.redis.set(`${prefix}:system-prompt:config`, '{"generation":1}'),
+    'writes a config that is no JSON': () => stack.redis.set(`${prefix}:system-prompt:config`, 'x'),
     'makes a list of the prompt': async () => {
-      await stack.redis.del(`${prefix}:active`)
-      await stack.redis.rpush(`${prefix}:active`, 'x')
+      await stack.redis.del(`${prefix}:system-prompt:active`)
+      await stack.redis.rpush(`${prefix}:system-prompt:active`, 'x')
     },
     'stores bytes that are no text': () =>
-      stack.redis.set(`${prefix}:active`, Buffer.from([0xff, 0xfe])),
-    'moves the generation': () => stack.redis.set(`${prefix}:generation`, '12345'),
-    'deletes the generation': () => stack.redis.del(`${prefix}:generation`),
+      stack.redis.set(`${prefix}:system-prompt:active`, Buffer.from([0xff, 0xfe])),
+    'moves the generation': () => stack.redis.set(`${prefix}:system-prompt:generation`, '12345'),
+    'deletes the generation': () => stack.redis.del(`${prefix}:system-prompt:generation`),
     'flushes everything': () => stack.redis.flushall(),
   }
   for (const [deed, act] of Object.entries(stranger)) {
@@ -166,11 +166,11 @@ test.serial('a prompt that a stranger deleted or replaced is stored again by its
   const cache = instance()
   const stored = async () => {
     t.is(await cache.fetchActiveSystemPrompt(), text('real'))
-    return (await stack.redis.get(`${prefix}:active`)) === text('real')
+    return (await stack.redis.get(`${prefix}:system-prompt:active`)) === text('real')
   }
   await until(stored, 'the fill')
   for (const act of ['del', 'set']) {
-    await stack.redis[act](`${prefix}:active`, ...(act === 'set' ? ['injected'] : []))
+    await stack.redis[act](`${prefix}:system-prompt:active`, ...(act === 'set' ? ['injected'] : []))
     t.truthy(await until(stored, `the prompt after ${act}`))
   }
 })
@@ -265,7 +265,7 @@ test.serial(
       t.is(warnings.length, 1)
       t.true(warnings[0].message.includes(id), warnings[0].message)
     }
-    t.is(await stack.redis.exists(`${prefix}:active`), 0)
+    t.is(await stack.redis.exists(`${prefix}:system-prompt:active`), 0)
   },
 )
 

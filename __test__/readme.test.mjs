@@ -1,7 +1,8 @@
 // The code that the documents print, run: what a reader copies works.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { assemblePromptContent, SystemPromptCache } from 'grove-shared-cache'
+import { assemblePromptContent } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 
 import { snippetsOf } from '../dev/snippets.mjs'
 import { startSource } from '../dev/stack.mjs'
@@ -296,7 +297,7 @@ function isOfTheSameShape(t, text) {
 
 /** Each line that is no comment is a query, and selects something of what `metrics()` gives. */
 function selectsMetrics(t, text) {
-  const cache = new SystemPromptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
+  const cache = promptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
   const series = samplesOf(readExposition(cache.metrics()))
   const queries = text.split('\n').filter((line) => !line.startsWith('#'))
   for (const query of queries) {

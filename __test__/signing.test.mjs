@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 import test from 'ava'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { until } from '../dev/until.mjs'
 import { ASKING, fleet, withStack } from './support/stack.mjs'
@@ -18,12 +18,12 @@ test.serial.before(() =>
 
 /** What whoever has the token can write without the key: whole, of the store's generation, with a hash that fits. */
 async function plant(prefix, content) {
-  const config = JSON.parse(await stack.redis.get(`${prefix}:config`))
+  const config = JSON.parse(await stack.redis.get(`${prefix}:system-prompt:config`))
   const sha256 = createHash('sha256').update(content).digest('hex')
-  await stack.redis.set(`${prefix}:config`, JSON.stringify({ ...config, sha256 }))
-  await stack.redis.set(`${prefix}:active`, content)
+  await stack.redis.set(`${prefix}:system-prompt:config`, JSON.stringify({ ...config, sha256 }))
+  await stack.redis.set(`${prefix}:system-prompt:active`, content)
   // So that who holds the prompt has to read it anew.
-  await stack.redis.set(`${prefix}:version`, '2030-01-01T00:00:00+00:00')
+  await stack.redis.set(`${prefix}:system-prompt:version`, '2030-01-01T00:00:00+00:00')
 }
 
 test('what somebody with the token planted is served without a key, and never with one', async (t) => {
@@ -34,13 +34,13 @@ test('what somebody with the token planted is served without a key, and never wi
     const { instance, prefix, lines } = fleet(stack, { ...ASKING, signingKey })
     const cache = instance()
     await cache.fetchActiveSystemPrompt()
-    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+    await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
     await plant(prefix, 'injected')
     const another = instance()
     t.is(await another.fetchActiveSystemPrompt(), served)
     if (!signingKey) continue
     t.is(await cache.fetchActiveSystemPrompt(), served)
-    await until(async () => (await stack.redis.get(`${prefix}:active`)) === PROMPT, 'the repair')
+    await until(async () => (await stack.redis.get(`${prefix}:system-prompt:active`)) === PROMPT, 'the repair')
     t.true(another.stats().signaturesRefused >= 1)
     const warning = await until(
       () => lines.find(({ message }) => message.includes('signature is missing or wrong')),
@@ -62,7 +62,7 @@ test('instances with either key and both read what the others signed', async (t)
     [other, both],
   ]) {
     await signer.invalidateSystemPrompt()
-    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+    await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
     t.is(await reader.fetchActiveSystemPrompt(), PROMPT)
     // Once it was proved by the source, the store confirms it.
     t.is((await reader.fetchActiveSystemPromptConfig()).tier, 'redis')
@@ -71,7 +71,7 @@ test('instances with either key and both read what the others signed', async (t)
 })
 
 test('no key is in what is thrown, counted or inspected', async (t) => {
-  const short = t.throws(() => new SystemPromptCache({ signingKey: 'canary' }), {
+  const short = t.throws(() => promptCache({ signingKey: 'canary' }), {
     code: 'CONFIG_INVALID',
     message: /^option signingKey is too short: it must have at least 32 characters/,
   })

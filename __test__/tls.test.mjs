@@ -1,5 +1,5 @@
 // The cache over TLS, as it is with Upstash and Supabase: HTTP/2 where the server speaks it, certificates, lines that die.
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 import test from 'ava'
 import { activatePrompt } from '../dev/prompt-edits.mjs'
 import { ASKING, fleet, withStack } from './support/stack.mjs'
@@ -36,7 +36,7 @@ for (const [words, front, version] of [
     const { instance, store, source, prefix } = await fleetOverTls(t, {}, front)
     const [first, second] = [instance(), instance()]
     t.like(await first.fetchActiveSystemPromptConfig(), { content: PROMPT, tier: 'source' })
-    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+    await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
     t.like(await second.fetchActiveSystemPromptConfig(), { content: PROMPT, tier: 'redis' })
     for (const each of [first, second]) {
       await until(async () => (await each.debugSystemPrompt()).redis.pushConnected, 'the stream')
@@ -68,7 +68,7 @@ for (const [words, front] of [
     const { instance, store, prefix } = await fleetOverTls(t, options, front)
     const cache = instance()
     await cache.fetchActiveSystemPrompt()
-    await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+    await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
     t.is((await cache.fetchActiveSystemPromptConfig()).tier, 'redis')
 
     store.vanish()
@@ -87,7 +87,7 @@ test.serial(
     delete process.env.NODE_EXTRA_CA_CERTS
     t.teardown(() => (process.env.NODE_EXTRA_CA_CERTS = AUTHORITY))
     const { store, source } = await fleetOverTls(t)
-    const cache = new SystemPromptCache({
+    const cache = promptCache({
       upstashUrl: store.url,
       upstashToken: stack.upstash.token,
       supabaseUrl: source.url,

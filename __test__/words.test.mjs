@@ -1,7 +1,7 @@
 // Whether `npm run check` finds the untrue words that it looks for, and whether the types name what the calls give.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 
 import { deadLinks } from '../dev/check/links.mjs'
 import { wrongMetrics } from '../dev/check/metrics.mjs'
@@ -187,7 +187,7 @@ test('a link to a file or a heading that is not there is found', (t) => {
 })
 
 test('what the calls give has the members that the types name, and no other', async (t) => {
-  const cache = new SystemPromptCache(optionsOn(store))
+  const cache = promptCache(optionsOn(store))
   t.teardown(() => cache.close())
   const debug = await cache.debugSystemPrompt()
   for (const [name, given] of [

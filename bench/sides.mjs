@@ -2,6 +2,7 @@
 
 import { Redis } from '@upstash/redis'
 import * as grove from 'grove-shared-cache'
+import { promptCache } from '../dev/prompt-cache.mjs'
 
 import { optionsOf } from '../dev/cache-options.mjs'
 import { libCache } from '../dev/lib-cache.mjs'
@@ -49,7 +50,7 @@ const SIDES = {
 }
 
 async function openOurs(place, options) {
-  const cache = new grove.SystemPromptCache(optionsOf(place, options))
+  const cache = promptCache(optionsOf(place, options))
   await cache.fetchActiveSystemPrompt()
   await pushConnected(cache)
   return () => cache.fetchActiveSystemPrompt()

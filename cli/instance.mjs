@@ -1,6 +1,6 @@
 // The cache that a command is: an instance of the fleet like the servers', with more time for each answer.
 
-import { SystemPromptCache } from '../index.mjs'
+import { SharedCache } from '../index.mjs'
 
 const TIMEOUT_MS = 5000
 
@@ -9,11 +9,11 @@ const TIMEOUT_MS = 5000
  *
  * @template T
  * @param {{ keyPrefix?: string, timeoutMs?: number }} options `timeoutMs`: for one answer of Redis or of the source
- * @param {(cache: SystemPromptCache) => Promise<T>} use
+ * @param {(cache: SharedCache) => Promise<T>} use
  * @param {object} [further] options of this command alone
  */
 export async function withInstance({ keyPrefix, timeoutMs = TIMEOUT_MS }, use, further = {}) {
-  const cache = new SystemPromptCache({
+  const cache = new SharedCache({
     keyPrefix,
     redisTimeoutMs: timeoutMs,
     sourceTimeoutMs: timeoutMs,

@@ -11,7 +11,7 @@ export async function run({ output, keyPrefix, timeoutMs }) {
   let receipt
   try {
     receipt = await withInstance({ keyPrefix }, (cache) =>
-      cache.invalidateSystemPrompt({ wait: 'all', timeoutMs }),
+      cache.systemPrompt.invalidateSystemPrompt({ wait: 'all', timeoutMs }),
     )
   } catch (error) {
     const { code, message, cause } = error

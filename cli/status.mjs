@@ -25,10 +25,10 @@ export async function run({ output, ...options }) {
 
 async function look(cache) {
   // The first read opens the stream.
-  await cache.fetchActiveSystemPromptConfig()
+  await cache.systemPrompt.fetchActiveSystemPromptConfig()
   const last = Date.now() + STREAM_WITHIN_MS
   while (isOpening(cache.stats()) && Date.now() < last) await wait(OFTEN_MS)
-  return cache.debugSystemPrompt()
+  return cache.systemPrompt.debugSystemPrompt()
 }
 
 // Not where something has gone wrong already.

@@ -22,14 +22,14 @@ export async function run({ output, once, ...options }) {
 }
 
 async function watch(cache, { output, once, signal }) {
-  const { redis } = await cache.debugSystemPrompt()
+  const { redis } = await cache.systemPrompt.debugSystemPrompt()
   const why = redis.reason ?? (redis.error && `Redis does not answer (${redis.error})`)
   if (why)
     console.error(`grove-shared-cache: ${why}: a change is seen when the source is asked, if it is`)
   let last
   let changes = -1
   while (!signal.aborted && !(once && changes > 0)) {
-    const prompt = await cache.fetchActiveSystemPromptConfig()
+    const prompt = await cache.systemPrompt.fetchActiveSystemPromptConfig()
     const now = markOf(prompt)
     if (now !== last && !signal.aborted) {
       last = now

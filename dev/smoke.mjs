@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import * as grove from 'grove-shared-cache'
+import { promptCache } from './prompt-cache.mjs'
 
 const HITS = 1000
 
@@ -32,7 +33,7 @@ assert.equal(required, grove.default, 'require and import give the same')
 edit('of a file', 0)
 const lines = []
 const onLog = ({ level, message }) => lines.push(`${level} ${message}`)
-const cache = new grove.SystemPromptCache({
+const cache = promptCache({
   ...shared,
   onLog,
   logLevel: 'debug',
@@ -64,7 +65,7 @@ assert.equal((await cache.invalidateSystemPrompt()).shared, true)
 assert.equal(await cache.fetchActiveSystemPrompt(), '## Identity\nedited')
 
 const legacySource = async () => ({ content: 'of a function' })
-const legacy = new grove.SystemPromptCache({
+const legacy = promptCache({
   upstashUrl: '',
   promptFile: '',
   legacySource,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../../dev/prompt-cache.mjs'
 import { startUpstash } from '../../dev/upstash/server.mjs'
 import { until } from '../../dev/until.mjs'
 import { hasNoSecret, runCommand, startCommand } from '../support/command-line.mjs'
@@ -29,7 +29,7 @@ function serverOf(t) {
   write('First')
   const keyPrefix = `test:${name}`
   const instance = (own) => {
-    const cache = new SystemPromptCache(optionsOn(store, { promptFile, keyPrefix, ...own }))
+    const cache = promptCache(optionsOn(store, { promptFile, keyPrefix, ...own }))
     t.teardown(() => cache.close())
     return cache
   }

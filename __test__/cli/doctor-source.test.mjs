@@ -41,7 +41,7 @@ test.serial('nothing is wrong with a whole set-up, and the README shows that', a
     t.teardown(() => cache.close())
     await cache.fetchActiveSystemPrompt()
   }
-  await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+  await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
   const environment = { ...stack.environment, FALLBACK_SYSTEM_PROMPT: 'Be helpful.' }
   const { status, stdout } = await runCommand(['doctor', '--key-prefix', prefix], environment)
   t.is(status, 0)
@@ -169,12 +169,12 @@ test.serial('Redis holds another prompt than the one that is active', async (t) 
   const cache = instance()
   t.teardown(() => cache.close())
   await cache.fetchActiveSystemPrompt()
-  await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+  await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
   await editActivePrompt(stack.sql, { identity: 'edited' })
   const changed = /^Redis holds another prompt .*`grove-shared-cache invalidate` mends it/
   await isAll(t, {}, 'warn', 'prompt', changed, ['--key-prefix', prefix])
   await cache.invalidateSystemPrompt()
-  await until(() => stack.redis.exists(`${prefix}:active`), 'the fill')
+  await until(() => stack.redis.exists(`${prefix}:system-prompt:active`), 'the fill')
   t.deepEqual(await wrongBy(t, stack.environment, ['--key-prefix', prefix]), [])
 })
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import test from 'ava'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../../dev/prompt-cache.mjs'
 import { serve } from '../../dev/loopback.mjs'
 import { QUOTA_BODY } from '../../dev/upstash/errors.mjs'
 import { startUpstash } from '../../dev/upstash/server.mjs'
@@ -43,12 +43,12 @@ async function bridgeWithRights(t, ...rules) {
 /** Keys that a server has filled. */
 async function filled(t, own = {}) {
   const options = optionsOn(store, own)
-  const cache = new SystemPromptCache(options)
+  const cache = promptCache(options)
   await cache.fetchActiveSystemPrompt()
   const redis = store.store.connect()
   t.teardown(() => redis.disconnect())
   const { keyPrefix: prefix } = options
-  await until(() => redis.exists(`${prefix}:active`), 'the fill')
+  await until(() => redis.exists(`${prefix}:system-prompt:active`), 'the fill')
   await cache.close()
   return { prefix, redis, words: ['--key-prefix', prefix] }
 }
@@ -312,7 +312,7 @@ for (const [situation, spoil, message] of [
     isAll(t, wrong, 'fail', 'keys', message)
     t.true(wrong[0].message.includes(INVALIDATE))
     t.false(wrong[0].message.includes('canary'))
-    const cache = new SystemPromptCache(optionsOn(store, { keyPrefix: prefix }))
+    const cache = promptCache(optionsOn(store, { keyPrefix: prefix }))
     await cache.invalidateSystemPrompt()
     await cache.close()
     t.deepEqual(await wrongBy(t, store.environment, words), [])

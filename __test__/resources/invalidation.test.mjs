@@ -269,7 +269,7 @@ test.serial('a prompt under the same prefix is not concerned, and concerns nobod
     upstashUrl: store.environment.UPSTASH_REDIS_REST_URL,
     upstashToken: store.environment.UPSTASH_REDIS_REST_TOKEN,
     promptFile: store.environment.SYSTEM_PROMPT_FILE,
-    keyPrefix: `${prefix}:system-prompt`,
+    keyPrefix: prefix,
     redisTimeoutMs: 5000,
     logLevel: 'silent',
     ...LEASED,

@@ -1,6 +1,6 @@
 // The stack of one test file, and caches on it that end with their test.
 import { randomUUID } from 'node:crypto'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../../dev/prompt-cache.mjs'
 import { startStack } from '../../dev/stack.mjs'
 import { until } from '../../dev/until.mjs'
 
@@ -29,7 +29,7 @@ export const ASKING = { maxStalenessMs: 0 }
  * Caches of one fleet: as many instances as are asked for, on keys that no other test uses.
  *
  * @returns {{ prefix: string, lines: { level: string, message: string }[],
- *   instance(options?: object): SystemPromptCache }}
+ *   instance(options?: object): object }}
  */
 export function fleet(stack, shared = {}) {
   const prefix = `test:${randomUUID()}`
@@ -50,7 +50,7 @@ export function fleet(stack, shared = {}) {
   return {
     prefix,
     lines,
-    instance: (own = {}) => new SystemPromptCache({ ...options, ...own }),
+    instance: (own = {}) => promptCache({ ...options, ...own }),
   }
 }
 
@@ -59,7 +59,7 @@ export function acknowledged({ redis }, prefix, cache) {
   const { instance } = cache.stats()
   return until(async () => {
     const standing = JSON.parse(await redis.get(`${prefix}:instance:${instance}`))
-    return standing && String(standing.generation) === (await redis.get(`${prefix}:generation`))
+    return standing && String(standing.generation) === (await redis.get(`${prefix}:system-prompt:generation`))
   }, `instance ${instance} to acknowledge the generation`)
 }
 

@@ -1,9 +1,9 @@
 // A server with this package.
 
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../../dev/prompt-cache.mjs'
 
 export function open({ KEY_PREFIX }) {
-  const cache = new SystemPromptCache({ keyPrefix: KEY_PREFIX })
+  const cache = promptCache({ keyPrefix: KEY_PREFIX })
   return {
     read: () => cache.fetchActiveSystemPrompt(),
     hits: 1000,

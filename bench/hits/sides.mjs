@@ -3,6 +3,7 @@
 import { BentoCache, bentostore } from 'bentocache'
 import { memoryDriver } from 'bentocache/drivers/memory'
 import * as grove from 'grove-shared-cache'
+import { promptCache } from '../../dev/prompt-cache.mjs'
 import { LRUCache } from 'lru-cache'
 
 import { optionsOf } from '../../dev/cache-options.mjs'
@@ -27,7 +28,7 @@ const KEY = 'active'
 export async function openHitSides(place) {
   const { fetchActiveSystemPrompt, fetchActiveSystemPromptConfig } = grove
   grove.configure(optionsOf(place))
-  const cache = new grove.SystemPromptCache(optionsOf(place))
+  const cache = promptCache(optionsOf(place))
   const prompt = await fetchActiveSystemPrompt()
   await cache.fetchActiveSystemPrompt()
   await pushConnected(grove)

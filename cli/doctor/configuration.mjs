@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 
-import { SystemPromptCache } from '../../index.mjs'
+import { SharedCache } from '../../index.mjs'
 
 const NO_STORE = /^\[SystemPrompt\] No shared cache: (.+?)\. Each instance/
 const NO_SOURCE = /^\[SystemPrompt\] No source: (.+)$/
@@ -79,7 +79,7 @@ export function whyNotShared(options) {
 async function reasonOf(options, wanted, other) {
   const lines = []
   const onLog = ({ message }) => lines.push(message)
-  const cache = new SystemPromptCache({ ...options, logLevel: 'warn', onLog })
+  const cache = new SharedCache({ ...options, logLevel: 'warn', onLog })
   // The environment is read at the first use, which this is; it asks nobody.
   cache.stats()
   // All lines arrive together. A timer, as a line to come does not keep the process alive.

@@ -79,15 +79,15 @@ function judge(seen, { prefix, ttlSeconds, signed, clock }) {
     }
   }
   if (generation.isThere && !/^\d+$/.test(generation.value)) {
-    fail(`${prefix}:generation is no number, so something else wrote it: ${mend}`)
+    fail(`${prefix}:system-prompt:generation is no number, so something else wrote it: ${mend}`)
     return verdict()
   }
   if (generation.expiresMs >= 0)
-    warn(`${prefix}:generation has an expiry, which this package never gives it: ${mend}`)
+    warn(`${prefix}:system-prompt:generation has an expiry, which this package never gives it: ${mend}`)
   const nowMs = Date.now() + (clock?.offsetMs ?? 0)
   if (Number(generation.value) > nowMs + FUTURE_MS)
     warn(
-      `${prefix}:generation is ${Math.round((Number(generation.value) - nowMs) / 1000)} s ahead of the time: the clock of a server is, too; generations still grow`,
+      `${prefix}:system-prompt:generation is ${Math.round((Number(generation.value) - nowMs) / 1000)} s ahead of the time: the clock of a server is, too; generations still grow`,
     )
 
   const there = PARTS.filter((name) => seen[name].isThere)
@@ -98,10 +98,10 @@ function judge(seen, { prefix, ttlSeconds, signed, clock }) {
     config !== null && typeof config.sha256 === 'string' && typeof config.version === 'string'
   if (isWhole && active.isThere && config.sha256 !== sha256(active.value)) {
     fail(
-      `${prefix}:active does not have the hash in ${prefix}:config, so something else wrote it: ${mend}`,
+      `${prefix}:system-prompt:active does not have the hash in ${prefix}:system-prompt:config, so something else wrote it: ${mend}`,
     )
   } else if (seen.config.isThere && !isWhole) {
-    fail(`${prefix}:config was not written by this package: ${mend}`)
+    fail(`${prefix}:system-prompt:config was not written by this package: ${mend}`)
   } else if (there.length < PARTS.length && endless) {
     fail(
       `${prefix}:${endless} has no expiry and is there alone, so something else wrote it: ${mend}`,
@@ -115,15 +115,15 @@ function judge(seen, { prefix, ttlSeconds, signed, clock }) {
     fail(`${prefix}:${endless} has no expiry, so something else wrote it: ${mend}`)
   } else if (seen.version.value !== config.version) {
     fail(
-      `${prefix}:version is not the version in ${prefix}:config, so something else wrote it: ${mend}`,
+      `${prefix}:system-prompt:version is not the version in ${prefix}:system-prompt:config, so something else wrote it: ${mend}`,
     )
   } else if (!generation.isThere) {
     fail(
-      `${prefix}:generation is gone (deleted or evicted): the next read of a server makes one; switch eviction off`,
+      `${prefix}:system-prompt:generation is gone (deleted or evicted): the next read of a server makes one; switch eviction off`,
     )
   } else if (String(config.generation) !== generation.value) {
     fail(
-      `${prefix}:config is of generation ${oneLine(config.generation)}, ${prefix}:generation is ${generation.value}: ${mend}`,
+      `${prefix}:system-prompt:config is of generation ${oneLine(config.generation)}, ${prefix}:system-prompt:generation is ${generation.value}: ${mend}`,
     )
   }
   if (problems.some(({ level }) => level === 'fail')) return verdict()

@@ -1,6 +1,6 @@
 // The truth: Supabase, or the file that stands for it.
 
-import { SystemPromptCache, assemblePromptContent } from '../../index.mjs'
+import { SharedCache, assemblePromptContent } from '../../index.mjs'
 import { oneLine, spell } from '../output.mjs'
 import { sha256 } from './keys.mjs'
 import { Server } from './server.mjs'
@@ -231,12 +231,12 @@ function jsonOf(text) {
 // The file is read by the addon itself, without Redis: what it says of it is what servers meet.
 async function examineFile(findings) {
   const lines = []
-  const cache = new SystemPromptCache({
+  const cache = new SharedCache({
     upstashUrl: '',
     supabaseUrl: '',
     onLog: ({ level, message }) => level === 'warn' && lines.push(message),
   })
-  const { source, title, content, version } = await cache.fetchActiveSystemPromptConfig()
+  const { source, title, content, version } = await cache.systemPrompt.fetchActiveSystemPromptConfig()
   await cache.close()
   if (source === 'file') {
     const name = oneLine(title ?? 'untitled')

@@ -26,7 +26,7 @@ async function reached({ findings, redis, prefix }) {
   let last
   try {
     for (let time = 0; time < TIMES; time += 1) {
-      last = await redis.timed('MGET', `${prefix}:version`, `${prefix}:generation`)
+      last = await redis.timed('MGET', `${prefix}:system-prompt:version`, `${prefix}:system-prompt:generation`)
       times.push(last.ms)
     }
   } catch (error) {

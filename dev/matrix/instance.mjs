@@ -1,7 +1,8 @@
 // A process of the fault matrix: two caches that live as long as it does, fresh ones for each fault, and every call that
 // they have. Started by `startProcess`; each method gives what was called since the last one, and what was said.
 
-import defaultCache, { SystemPromptCache } from 'grove-shared-cache'
+import defaultCache from 'grove-shared-cache'
+import { promptCache } from '../prompt-cache.mjs'
 import { randomUUID } from 'node:crypto'
 
 import { serveParent } from '../process.mjs'
@@ -114,7 +115,7 @@ serveParent({
     // This one tells the console.
     hot = {
       leased: defaultCache,
-      asking: new SystemPromptCache(optionsOf({ maxStalenessMs: 0 })),
+      asking: promptCache(optionsOf({ maxStalenessMs: 0 })),
     }
   },
 
@@ -148,7 +149,7 @@ serveParent({
         ['cold, store empty', { keyPrefix: `matrix:${randomUUID()}` }],
       ].map(([name, own]) => {
         const options = optionsOf({ maxStalenessMs: 0, push: false, ...own })
-        return [name, new SystemPromptCache({ ...options, onLog: (line) => said.thing(line) })]
+        return [name, promptCache({ ...options, onLog: (line) => said.thing(line) })]
       }),
     )
     phase = 'struck'

@@ -1,7 +1,7 @@
 // A worker of `smoke.mjs`: a cache of its own on the same keys.
 import { parentPort, workerData } from 'node:worker_threads'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../prompt-cache.mjs'
 
-const cache = new SystemPromptCache({ ...workerData, logLevel: 'silent' })
+const cache = promptCache({ ...workerData, logLevel: 'silent' })
 const { content, tier } = await cache.fetchActiveSystemPromptConfig()
 parentPort.postMessage({ content, tier })

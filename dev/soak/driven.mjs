@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm'
 
 import { serveParent } from '../process.mjs'
 import { LOADS, soaked } from './loads.mjs'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../prompt-cache.mjs'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc')
@@ -22,7 +22,7 @@ const LEAKS = {
   heap: () => kept.push(Array.from({ length: 100_000 }, (_, index) => ({ index }))),
   descriptors: () => Array.from({ length: 5 }, () => openSync('/dev/null')),
   async caches({ place }) {
-    const caches = Array.from({ length: 5 }, () => new SystemPromptCache(soaked(place, {})))
+    const caches = Array.from({ length: 5 }, () => promptCache(soaked(place, {})))
     await Promise.all(caches.map((cache) => cache.fetchActiveSystemPrompt()))
     kept.push(...caches)
   },

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../prompt-cache.mjs'
 
 import { optionsOf } from '../cache-options.mjs'
 import { until } from '../until.mjs'
@@ -73,7 +73,7 @@ export const LOADS = {
   async caches(place, count) {
     await eachOf(count, READERS, async (number) => {
       const own = { onLog() {}, legacySource: () => PROMPT }
-      const cache = new SystemPromptCache(soaked(place, own))
+      const cache = promptCache(soaked(place, own))
       await requirePrompt(cache)
       if (number % 2 === 0) await cache.close()
     })
@@ -93,7 +93,7 @@ export const LOADS = {
 }
 
 async function withCache(place, own, use) {
-  const cache = new SystemPromptCache(soaked(place, own))
+  const cache = promptCache(soaked(place, own))
   try {
     await use(cache)
   } finally {

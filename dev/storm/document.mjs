@@ -15,7 +15,7 @@ export function openDocument({ environment, keyPrefix }) {
     token: environment.UPSTASH_REDIS_REST_TOKEN,
     enableTelemetry: false,
   })
-  const key = `${keyPrefix}:active`
+  const key = `${keyPrefix}:system-prompt:active`
   const apikey = environment.SUPABASE_SERVICE_ROLE_KEY
   const source = new URL(QUERY, environment.SUPABASE_URL)
 

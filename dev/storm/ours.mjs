@@ -1,12 +1,12 @@
 // This package, as a server uses it.
 
-import { SystemPromptCache } from 'grove-shared-cache'
+import { promptCache } from '../prompt-cache.mjs'
 
 import { optionsOf } from '../cache-options.mjs'
 import { FALLBACK } from './prompt.mjs'
 
 export function openOurs({ environment, keyPrefix, push }) {
-  const cache = new SystemPromptCache(
+  const cache = promptCache(
     optionsOf({ environment, keyPrefix }, { push, fallbackPrompt: FALLBACK, logLevel: 'silent' }),
   )
   return {

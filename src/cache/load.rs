@@ -266,7 +266,8 @@ impl Load {
         if self.confirmed() {
             return Ok(Asked::Hit);
         }
-        let (found, sent_at) = match seen.filter(|(found, _)| !found.is_empty()) {
+        // Where the validation began the sequence, what was found beside it came too early.
+        let (found, sent_at) = match seen.filter(|(found, _)| keys.saw_sequence(found)) {
             Some(seen) => seen,
             None => self.look(store, deadline).await?,
         };

@@ -105,6 +105,12 @@ impl EntryKeys {
         keys
     }
 
+    /// Whether the counter was there when they were looked at: a value can be stored only under a sequence.
+    pub fn saw_sequence(&self, found: &[Option<String>]) -> bool {
+        let sequence = found.get(2).and_then(Option::as_deref);
+        sequence.and_then(Sequence::parse).is_some()
+    }
+
     /// What was found under them.
     pub fn snapshot(&self, found: Vec<Option<String>>) -> Snapshot {
         let mut found = found.into_iter();
