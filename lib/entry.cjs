@@ -26,16 +26,22 @@ class Reading {
   }
 }
 
+/** What is read of an entry. */
+exports.VALUE = 0
+exports.DETAILED = 1
+
 exports.Entry = class Entry {
+  // What a hit reads comes first, to be together.
   #core
+  #handle = NONE
+  /** The number of the value in hand, from 1, and a promise of each form of it. */
+  #number = 0
+  #value
+  #detailed
+  #reading
   #open
   #forms
   #isShared
-  #handle = NONE
-  /** The number of the value in hand, from 1, what was read, and a promise of each form of it. */
-  #number = 0
-  #reading
-  #promises = []
   /** The number of the load under way, from 1, and a promise of what it reads. */
   #load = 0
   #loading
@@ -44,7 +50,8 @@ exports.Entry = class Entry {
    * @param {import('./core.cjs').Core} core
    * @param {object} parts
    * @param {(entry: Entry) => number} parts.open gives the handle: at the first read, and when the entry had to leave the memory
-   * @param {Array<(reading: Reading) => unknown>} parts.forms what is given to reads of a form; what one throws they are rejected with
+   * @param {[Function, Function]} parts.forms the value of a reading, and the same with what is known about it; what one throws, reads are
+   *   rejected with
    * @param {(reading: Reading) => boolean} parts.isShared whether readers may be given the same
    */
   constructor(core, { open, forms, isShared }) {
@@ -54,11 +61,18 @@ exports.Entry = class Entry {
     this.#isShared = isShared
   }
 
-  /** @returns {Promise<unknown>} in the form of this index */
-  read(form) {
+  /** @returns {Promise<unknown>} */
+  read() {
     const found = this.#core.hit(this.#handle, this.#number)
-    if (found === true) return this.#promises[form] ?? this.#promise(form)
-    return found === false ? this.#ask(form) : this.#take(found, form)
+    if (found === true) return this.#value ?? this.#promise(exports.VALUE)
+    return found === false ? this.#ask(exports.VALUE) : this.#take(found, exports.VALUE)
+  }
+
+  /** @returns {Promise<unknown>} with what is known about it */
+  readDetailed() {
+    const found = this.#core.hit(this.#handle, this.#number)
+    if (found === true) return this.#detailed ?? this.#promise(exports.DETAILED)
+    return found === false ? this.#ask(exports.DETAILED) : this.#take(found, exports.DETAILED)
   }
 
   /** The handle stands for nothing any more. */
@@ -70,13 +84,17 @@ exports.Entry = class Entry {
   #take(found, form) {
     this.#number = found[0]
     this.#reading = new Reading(found)
-    this.#promises = []
+    this.#value = undefined
+    this.#detailed = undefined
     return this.#promise(form)
   }
 
   #promise(form) {
     const promise = new Promise((resolve) => resolve(this.#forms[form](this.#reading)))
-    if (this.#isShared(this.#reading)) this.#promises[form] = promise
+    if (this.#isShared(this.#reading)) {
+      if (form === exports.VALUE) this.#value = promise
+      else this.#detailed = promise
+    }
     return promise
   }
 

@@ -29,5 +29,17 @@ exports.shown = (value) => {
   if (typeof value !== 'string') return exports.kindOf(value)
   return value.length <= LONGEST_SHOWN ? JSON.stringify(value) : 'a longer string'
 }
-exports.CacheError = class CacheError extends Error { constructor(code, message, { retryable = false, cause } = {}) { super(message); this.name='CacheError'; this.code = code; this.retryable = retryable; if (cause) this.cause = cause } }
-exports.fromNative = ({ code, message, retryable, cause }) => new exports.CacheError(code, message, { retryable, cause: cause && Object.assign(new Error(cause.message), { code: cause.code }) })
+exports.CacheError = class CacheError extends Error {
+  constructor(code, message, { retryable = false, cause } = {}) {
+    super(message)
+    this.name = 'CacheError'
+    this.code = code
+    this.retryable = retryable
+    if (cause) this.cause = cause
+  }
+}
+exports.fromNative = ({ code, message, retryable, cause }) =>
+  new exports.CacheError(code, message, {
+    retryable,
+    cause: cause && Object.assign(new Error(cause.message), { code: cause.code }),
+  })

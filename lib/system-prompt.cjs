@@ -2,8 +2,6 @@
 const { Entry } = require('./entry.cjs')
 const { settled } = require('./native.cjs')
 
-const TEXT = 0
-const CONFIG = 1
 const TARGETS = JSON.stringify({ resources: ['system-prompt'] })
 const PREVIEW_CHARACTERS = 500
 
@@ -15,8 +13,8 @@ exports.systemPromptOf = (core) => {
     isShared: () => true,
   })
   return Object.freeze({
-    fetchActiveSystemPrompt: () => entry.read(TEXT),
-    fetchActiveSystemPromptConfig: () => entry.read(CONFIG),
+    fetchActiveSystemPrompt: () => entry.read(),
+    fetchActiveSystemPromptConfig: () => entry.readDetailed(),
 
     async invalidateSystemPrompt(options) {
       const { invalidated } = require('./invalidation.cjs')
@@ -60,8 +58,15 @@ const configFields = (details) => ({
 })
 
 function debugOf({ content, details, redis, fleet, stats }) {
-  const { generation: _, fetchedAt, version, title, tier, source, ...behaviours } =
-    configFields(details)
+  const {
+    generation: _,
+    fetchedAt,
+    version,
+    title,
+    tier,
+    source,
+    ...behaviours
+  } = configFields(details)
   const isCounter = ([name, value]) => typeof value === 'number' && name !== 'hitRate'
   const counters = Object.entries(stats).filter(isCounter)
   const state = Object.entries(stats).filter((pair) => !isCounter(pair))

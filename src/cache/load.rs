@@ -7,9 +7,9 @@ use crate::cache::context::Context;
 use crate::cache::entry::{CachedEntry, Kind};
 use crate::error::Fault;
 use crate::http::{CONTENT_CAP_BYTES, Deadline};
-use crate::source::Source;
 use crate::near::{Answer, Joined, Origin, Terms};
 use crate::protocol::{Age, Generation, MissReason, Sequence, Snapshot, Value, age, judge, record};
+use crate::source::Source;
 use crate::store::{Filling, Store};
 use crate::testing::mutants::Mutant;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -629,7 +629,10 @@ impl Load {
         deadline: Deadline,
         missed: bool,
     ) -> Result<Value, Lack> {
-        let (stats, state_log) = (&self.entry.definition.stats, &self.entry.definition.state_log);
+        let (stats, state_log) = (
+            &self.entry.definition.stats,
+            &self.entry.definition.state_log,
+        );
         stats.source_reads.increment();
         let (sent_at, asked_ms) = (self.context.clock.monotonic(), self.context.clock.wall_ms());
         let row = match source.load(deadline).await {
@@ -699,7 +702,10 @@ impl Load {
             },
             ttl_seconds: self.entry.definition.ttl.as_secs() as u32,
         };
-        let (stats, state_log) = (&self.entry.definition.stats, &self.entry.definition.state_log);
+        let (stats, state_log) = (
+            &self.entry.definition.stats,
+            &self.entry.definition.state_log,
+        );
         match store.fill(self.context.redis_deadline(), filling).await {
             Ok(true) => {
                 stats.fills.increment();

@@ -34,6 +34,8 @@ pub struct Watermark {
     confirmed_at: AtomicU64,
     /// When a reader is to renew the lease.
     renew_at: AtomicU64,
+    /// The last tick, so that a hit need not look further where nothing was invalidated since. Set after what it stands for.
+    newest: AtomicU64,
     /// The tick of the last invalidation of everything.
     floor: AtomicU64,
     dependencies: Dependencies,
@@ -123,6 +125,7 @@ impl Watermark {
             mutation,
             confirmed_at: AtomicU64::new(0),
             renew_at: AtomicU64::new(NEVER),
+            newest: AtomicU64::new(0),
             floor: AtomicU64::new(0),
             dependencies: Dependencies::default(),
             state: Mutex::default(),
@@ -144,6 +147,11 @@ impl Watermark {
 
     pub fn applied(&self) -> Option<Sequence> {
         self.state().applied
+    }
+
+    /// The last thing learnt, for hits: takes no lock.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.load(Acquire)
     }
 
     /// The tick of the last invalidation of everything.
@@ -404,6 +412,7 @@ impl Watermark {
             Scope::Everything => self.floor.store(state.tick, Release),
             scope => self.dependencies.invalidate(scope, state.tick),
         }
+        self.newest.store(state.tick, Release);
         if sequence.is_some() {
             state.applied = sequence;
         }

@@ -55,11 +55,20 @@ fn details_of(entry: &CachedEntry, answer: &Answer) -> Map<String, Value> {
         Map::from_iter([
             ("responseMode".into(), behaviours.response_mode.into()),
             ("closingBehavior".into(), behaviours.closing_behavior.into()),
-            ("useBreadcrumbTags".into(), behaviours.use_breadcrumb_tags.into()),
+            (
+                "useBreadcrumbTags".into(),
+                behaviours.use_breadcrumb_tags.into(),
+            ),
             ("useTopicTags".into(), behaviours.use_topic_tags.into()),
-            ("useNavigationBlocks".into(), behaviours.use_navigation_blocks.into()),
+            (
+                "useNavigationBlocks".into(),
+                behaviours.use_navigation_blocks.into(),
+            ),
             ("version".into(), json!(version)),
-            ("title".into(), json!(value.attributes.get("title").and_then(Value::as_str))),
+            (
+                "title".into(),
+                json!(value.attributes.get("title").and_then(Value::as_str)),
+            ),
             ("generation".into(), json!(generation)),
         ])
     };

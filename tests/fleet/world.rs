@@ -12,11 +12,11 @@ use grove_shared_cache::cache::{
 use grove_shared_cache::config::Limits;
 use grove_shared_cache::error::Fault;
 use grove_shared_cache::http::Deadline;
-use grove_shared_cache::observe::log::{Level, LogSink};
-use grove_shared_cache::source::{Row, Source};
 use grove_shared_cache::near::{Held, HitValue};
+use grove_shared_cache::observe::log::{Level, LogSink};
 use grove_shared_cache::protocol::{Scope, entry_dependency, resource_dependency, tag_dependency};
 use grove_shared_cache::resource::{Kind, Loaded, Loader, SystemPrompt};
+use grove_shared_cache::source::{Row, Source};
 use grove_shared_cache::store::{Phase, SyncToken};
 use grove_shared_cache::testing::embedded::{Embedded, Flaw};
 use grove_shared_cache::testing::mutants::Mutation;
