@@ -69,8 +69,8 @@ exports.cacheOptions = [
 exports.resourceOptions = [
   { name: 'name', required: true },
   whole('ttlSeconds', 1, YEAR_SECONDS, 300),
-  { name: 'load', type: 'function', required: true },
-  { name: 'supabase', required: true },
+  { name: 'load', type: 'function' },
+  { name: 'supabase' },
   whole('loadTimeoutMs', 1, HOUR_MS),
   { name: 'fallback' },
   { name: 'tags' },
