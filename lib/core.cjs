@@ -34,9 +34,9 @@ exports.Core = class Core {
   }
 
   #open() {
-    const { settingsOf } = require('./settings.cjs')
+    const { environment, settingsOf } = require('./settings.cjs')
     const { logWriter } = require('./log.cjs')
-    const settings = JSON.stringify(settingsOf(this.#given, globalThis.process))
+    const settings = JSON.stringify(settingsOf(this.#given, environment()))
     const log = logWriter(this.#given.onLog)
     this.#native = called(() => new addon.NativeCache(settings, log))
     if (this.#closed) this.#native.close()
