@@ -16,7 +16,7 @@ const { cacheOptions, invalidateOptions, queryOptions, resourceOptions } = creat
 const types = readFileSync(new URL('../lib/next.d.ts', import.meta.url), 'utf8')
 
 test('the types have the options of the schema', async (t) => {
-  t.is(await withOptions(types), types, 'run `node dev/option-types.mjs`')
+  t.true((await withOptions(types)) === types, 'run `node dev/option-types.mjs`')
   for (const [name, options] of [
     ['CacheOptions', cacheOptions],
     [
@@ -42,17 +42,19 @@ test('the types have the options of the schema', async (t) => {
   }
 })
 
-test('an option that was changed by hand is written anew', async (t) => {
+test('options that were changed by hand are written anew', async (t) => {
+  let changed = types
   for (const [from, to] of [
-    ['ttlSeconds?: number', 'ttlSeconds?: string'],
+    ['maxBytes?: number', 'maxBytes?: string'],
     ['Default: `grove`', 'Default: `mine`'],
     [/ {2}push\?: .*\n/, ''],
     ['load: (', 'load?: ('],
   ]) {
-    const changed = types.replace(from, to)
-    t.not(changed, types, 'nothing was changed')
-    t.is(await withOptions(changed), types)
+    const before = changed
+    changed = before.replace(from, to)
+    t.not(changed, before, String(from))
   }
+  t.true((await withOptions(changed)) === types)
 })
 
 test('the table has a row for each option', async (t) => {
