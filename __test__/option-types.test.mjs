@@ -13,7 +13,7 @@ const { cacheOptions, invalidateOptions, queryOptions, resourceOptions } = creat
   import.meta.url,
 )('../lib/option-schema.cjs')
 
-const types = readFileSync(new URL('../lib/next.d.ts', import.meta.url), 'utf8')
+const types = readFileSync(new URL('../index.d.ts', import.meta.url), 'utf8')
 
 test('the types have the options of the schema', async (t) => {
   t.true((await withOptions(types)) === types, 'run `node dev/option-types.mjs`')

@@ -10,7 +10,7 @@ import * as words from './option-words.mjs'
 
 const schema = createRequire(import.meta.url)('../lib/option-schema.cjs')
 
-const TYPES = new URL('../lib/next.d.ts', import.meta.url)
+const TYPES = new URL('../index.d.ts', import.meta.url)
 const WIDTH = 120
 const NONE = '–'
 
@@ -28,7 +28,7 @@ function optionsOf(list) {
  */
 export function withOptions(types) {
   const marked = /( *\/\/ <options (\w+)(?: ([\w!, ]+))?>\n)[^]*?( *\/\/ <\/options>)/g
-  return formatted('lib/next.d.ts', types.replaceAll(marked, written))
+  return formatted('index.d.ts', types.replaceAll(marked, written))
 }
 
 function written(_, begin, list, wanted, end) {
@@ -108,7 +108,7 @@ async function main([mode]) {
   const current = await withOptions(committed)
   if (mode === '--check') {
     if (current === committed) return
-    console.error('lib/next.d.ts has not the options of the schema: run node dev/option-types.mjs')
+    console.error('index.d.ts has not the options of the schema: run node dev/option-types.mjs')
     process.exitCode = 1
   } else {
     writeFileSync(TYPES, current)
