@@ -75,10 +75,15 @@ exports.Entry = class Entry {
     return found === false ? this.#ask(exports.DETAILED) : this.#take(found, exports.DETAILED)
   }
 
-  /** The handle stands for nothing any more. */
+  /** The handle stands for nothing any more; whether it was the one in use. Values of the next are numbered from 1 again. */
   leave(handle) {
-    if (handle === this.#handle) this.#handle = NONE
-    return this.#handle === NONE
+    if (handle !== this.#handle) return false
+    this.#handle = NONE
+    this.#number = 0
+    this.#reading = undefined
+    this.#value = undefined
+    this.#detailed = undefined
+    return true
   }
 
   #take(found, form) {
