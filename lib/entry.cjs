@@ -26,16 +26,20 @@ class Reading {
   }
 }
 
+/** What is read of an entry. */
+exports.VALUE = 0
+exports.DETAILED = 1
+
 exports.Entry = class Entry {
+  // What a hit reads comes first, to be together.
   #core
-  #open
-  #forms
-  #isShared
   #handle = NONE
-  /** The number of the value in hand, from 1, what was read, and a promise of each form of it. */
+  /** The number of the value in hand, from 1, and a promise of each form of it. */
   #number = 0
+  #value
+  #detailed
   #reading
-  #promises = []
+  #parts
   /** The number of the load under way, from 1, and a promise of what it reads. */
   #load = 0
   #loading
@@ -44,56 +48,73 @@ exports.Entry = class Entry {
    * @param {import('./core.cjs').Core} core
    * @param {object} parts
    * @param {(entry: Entry) => number} parts.open gives the handle: at the first read, and when the entry had to leave the memory
-   * @param {Array<(reading: Reading) => unknown>} parts.forms what is given to reads of a form; what one throws they are rejected with
+   * @param {[Function, Function]} parts.forms the value of a reading, and the same with what is known about it; what one throws, reads are
+   *   rejected with
    * @param {(reading: Reading) => boolean} parts.isShared whether readers may be given the same
+   * @param {unknown} [parts.held] what has to be there while a read is under way
    */
-  constructor(core, { open, forms, isShared }) {
+  constructor(core, parts) {
     this.#core = core
-    this.#open = open
-    this.#forms = forms
-    this.#isShared = isShared
+    this.#parts = parts
   }
 
-  /** @returns {Promise<unknown>} in the form of this index */
-  read(form) {
+  /** @returns {Promise<unknown>} */
+  read() {
     const found = this.#core.hit(this.#handle, this.#number)
-    if (found === true) return this.#promises[form] ?? this.#promise(form)
-    return found === false ? this.#ask(form) : this.#take(found, form)
+    if (found === true) return this.#value ?? this.#promise(exports.VALUE)
+    return found === false ? this.#ask(exports.VALUE) : this.#take(found, exports.VALUE)
   }
 
-  /** The handle stands for nothing any more. */
+  /** @returns {Promise<unknown>} with what is known about it */
+  readDetailed() {
+    const found = this.#core.hit(this.#handle, this.#number)
+    if (found === true) return this.#detailed ?? this.#promise(exports.DETAILED)
+    return found === false ? this.#ask(exports.DETAILED) : this.#take(found, exports.DETAILED)
+  }
+
+  /** The handle stands for nothing any more; whether it was the one in use. Values of the next are numbered from 1 again. */
   leave(handle) {
-    if (handle === this.#handle) this.#handle = NONE
-    return this.#handle === NONE
+    if (handle !== this.#handle) return false
+    this.#handle = NONE
+    this.#number = 0
+    this.#reading = undefined
+    this.#value = undefined
+    this.#detailed = undefined
+    return true
   }
 
   #take(found, form) {
     this.#number = found[0]
     this.#reading = new Reading(found)
-    this.#promises = []
+    this.#value = undefined
+    this.#detailed = undefined
     return this.#promise(form)
   }
 
   #promise(form) {
-    const promise = new Promise((resolve) => resolve(this.#forms[form](this.#reading)))
-    if (this.#isShared(this.#reading)) this.#promises[form] = promise
+    const promise = new Promise((resolve) => resolve(this.#parts.forms[form](this.#reading)))
+    if (this.#parts.isShared(this.#reading)) {
+      if (form === exports.VALUE) this.#value = promise
+      else this.#detailed = promise
+    }
     return promise
   }
 
   #ask(form) {
     try {
       const { native } = this.#core
-      if (this.#handle === NONE) this.#handle = this.#open(this)
+      if (this.#handle === NONE) this.#handle = this.#parts.open(this)
       let asked = called(() => native.ask(this.#handle, this.#load))
       if (asked === false) {
-        this.#handle = this.#open(this)
+        this.leave(this.#handle)
+        this.#handle = this.#parts.open(this)
         asked = called(() => native.ask(this.#handle, 0))
       }
       if (asked !== true) this.#begin(asked)
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.#loading.then(this.#forms[form])
+    return this.#loading.then(this.#parts.forms[form])
   }
 
   #begin([load, reading]) {

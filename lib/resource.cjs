@@ -7,8 +7,6 @@ const { called } = require('./native.cjs')
 const { idText } = require('./names.cjs')
 const { entriesOfResource, wholeResource } = require('./targets.cjs')
 
-const VALUE = 0
-const ENTRY = 1
 /** How a text is marked that `decoded` reads. */
 const MARKS = { text: 's', json: 'j', bytes: 'b' }
 
@@ -21,20 +19,18 @@ const MARKS = { text: 's', json: 'j', bytes: 'b' }
 exports.resourceOf = (core, definition, held) => {
   const { name } = definition
   const entries = entriesOf(core, definition, held)
-  const read = (id, form) => {
-    const entry = entries.known.get(typeof id === 'number' && Number.isSafeInteger(id) ? String(id) : id)
-    return entry === undefined ? entries.first(id, form) : entry.read(form)
-  }
+  const entryOf = (id) =>
+    entries.known.get(typeof id === 'string' ? id : textOf(id)) ?? entries.first(id)
   return Object.freeze({
     name,
-    get: (id) => read(id, VALUE),
-    getEntry: (id) => read(id, ENTRY),
+    get: (id) => entryOf(id).read(),
+    getEntry: (id) => entryOf(id).readDetailed(),
 
     async getMany(ids) {
       if (!Array.isArray(ids))
         throw argumentInvalid(`ids are ${kindOf(ids)}: they must be an array`)
       // First all ids: nobody would wait for reads that began.
-      return Promise.all(Array.from(ids, (id) => idText(id)).map((id) => read(id, VALUE)))
+      return Promise.all(Array.from(ids, (id) => idText(id)).map((id) => entryOf(id).read()))
     },
 
     async invalidate(ids, options) {
@@ -67,23 +63,31 @@ function entriesOf(core, definition, held) {
     known.set(id, entry)
     return handle
   }
-  const first = (given, form) => {
+  const first = (given) => {
     let id
     try {
       id = idText(given)
     } catch (error) {
-      return Promise.reject(error)
+      return refusing(error)
     }
-    const entry = new Entry(core, {
+    return new Entry(core, {
       open: open(id),
       forms: formsOf((reading) => standIn(definition, id, reading)),
       isShared,
       held,
     })
-    return entry.read(form)
   }
-  return { known, first }
+  // Who reads holds the user's functions.
+  return { known, first, held }
 }
+
+/** Of an id that is none. */
+function refusing(error) {
+  const reject = () => Promise.reject(error)
+  return { read: reject, readDetailed: reject }
+}
+
+const textOf = (id) => (Number.isSafeInteger(id) ? String(id) : undefined)
 
 /** Bytes can be changed, so each reader has his own; so may what stands in. */
 function isShared({ details }) {

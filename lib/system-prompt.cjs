@@ -1,9 +1,8 @@
 // The system prompt of a cache.
 const { Entry } = require('./entry.cjs')
+const { debugOf } = require('./debug.cjs')
 const { settled } = require('./native.cjs')
 
-const TEXT = 0
-const CONFIG = 1
 const TARGETS = JSON.stringify({ resources: ['system-prompt'] })
 const PREVIEW_CHARACTERS = 500
 
@@ -15,8 +14,8 @@ exports.systemPromptOf = (core) => {
     isShared: () => true,
   })
   return Object.freeze({
-    fetchActiveSystemPrompt: () => entry.read(TEXT),
-    fetchActiveSystemPromptConfig: () => entry.read(CONFIG),
+    fetchActiveSystemPrompt: () => entry.read(),
+    fetchActiveSystemPromptConfig: () => entry.readDetailed(),
 
     async invalidateSystemPrompt(options) {
       const { invalidated } = require('./invalidation.cjs')
@@ -26,7 +25,7 @@ exports.systemPromptOf = (core) => {
     async debugSystemPrompt() {
       const native = core.opened
       core.prompt(native)
-      return debugOf(await settled(native.debug()))
+      return promptDebugOf(await settled(native.debug(true)))
     },
   })
 }
@@ -59,12 +58,11 @@ const configFields = (details) => ({
   tier: details.tier,
 })
 
-function debugOf({ content, details, redis, fleet, stats }) {
-  const { generation: _, fetchedAt, version, title, tier, source, ...behaviours } =
+function promptDebugOf(examined) {
+  const { content, details } = examined.read
+  const { fetchedAt, version, title, tier, source, generation, ...behaviours } =
     configFields(details)
-  const isCounter = ([name, value]) => typeof value === 'number' && name !== 'hitRate'
-  const counters = Object.entries(stats).filter(isCounter)
-  const state = Object.entries(stats).filter((pair) => !isCounter(pair))
+  const { redis, ...state } = debugOf(examined)
   return {
     source,
     fetchedAt: new Date(fetchedAt).toISOString(),
@@ -75,9 +73,7 @@ function debugOf({ content, details, redis, fleet, stats }) {
     version,
     title,
     tier,
-    redis,
-    fleet,
-    counters: Object.fromEntries(counters),
-    ...Object.fromEntries(state),
+    redis: { ...redis, ttlSeconds: examined.redis.ttlSeconds, generation },
+    ...state,
   }
 }

@@ -7,11 +7,11 @@ mod common;
 
 use common::stack::stack;
 use grove_shared_cache::clock::SystemClock;
-use grove_shared_cache::http::{Deadline, Http, Trust};
 use grove_shared_cache::core::protocol::{Keys, Record};
 use grove_shared_cache::core::store::shelves::{EntryKeys, Filling, Shelves};
 use grove_shared_cache::core::store::upstash::Upstash;
 use grove_shared_cache::core::store::{KeyValue, Store};
+use grove_shared_cache::http::{Deadline, Http, Trust};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,9 +7,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use allocation_counter::measure;
-use grove_shared_cache::testing::fuzzing::{events, source_answer, store_answer};
 use grove_shared_cache::http::CONTENT_CAP_BYTES;
 use grove_shared_cache::push::sse::Lines;
+use grove_shared_cache::testing::fuzzing::{events, source_answer, store_answer};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;

@@ -8,10 +8,10 @@ mod common;
 use allocation_counter::measure;
 use common::{HandClock, LIMITS, Lines, Scene, ScriptedSource, row};
 use grove_shared_cache::core::cache::{Cache, Parts};
-use grove_shared_cache::observe::log::{Level, Logger};
 use grove_shared_cache::core::near::AtHand;
-use grove_shared_cache::resource::SystemPrompt;
 use grove_shared_cache::core::rules::Rules;
+use grove_shared_cache::observe::log::{Level, Logger};
+use grove_shared_cache::resource::SystemPrompt;
 use std::sync::Arc;
 
 const HITS: usize = 1000;

@@ -8,12 +8,12 @@ mod common;
 
 use common::server::{ScriptedServer, answer, read_request};
 use common::{HandClock, Lines, prompt, row};
+use grove_shared_cache::config::Options;
 use grove_shared_cache::core::answer::Tier;
 use grove_shared_cache::core::cache::Cache;
-use grove_shared_cache::config::Options;
+use grove_shared_cache::core::wiring;
 use grove_shared_cache::http::{Deadline, Http, Trust};
 use grove_shared_cache::observe::log::Level;
-use grove_shared_cache::core::wiring;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;

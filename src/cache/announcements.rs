@@ -3,9 +3,9 @@
 
 use crate::cache::context::Context;
 use crate::error::Fault;
-use crate::push::Listener;
 use crate::near::Observed;
 use crate::protocol::Announcement;
+use crate::push::Listener;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 

@@ -1,12 +1,12 @@
 //! An entry with all that its loads need to know of it: what it is, where it is stored, who loads it.
 
 use crate::cache::load::{Begun, Landed};
-use crate::observe::StateLog;
-use crate::source::{LegacySource, Source};
-use crate::observe::Stats;
 use crate::near::{Cached, Dependency, Entry, Residence, SingleFlight};
+use crate::observe::StateLog;
+use crate::observe::Stats;
 use crate::protocol::{Generation, Signer};
 use crate::resource::{EntryKeys, Resource};
+use crate::source::{LegacySource, Source};
 use crate::testing::mutants::Mutation;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,9 +37,12 @@ pub struct Definition {
     pub state_log: Arc<StateLog>,
 }
 
+/// In this order, so that what a hit reads is together.
+#[repr(C)]
 pub struct CachedEntry {
-    pub near: Entry,
     pub definition: Arc<Definition>,
+    pub near: Entry,
+    residence: Residence,
     pub id: Arc<str>,
     /// Where readers keep what they made of it; nobody else's while it is in the near cache.
     pub place: u32,
@@ -47,7 +50,6 @@ pub struct CachedEntry {
     pub(super) source: Option<Arc<dyn Source>>,
     pub(super) signer: Option<Signer>,
     pub(super) loads: SingleFlight<Landed, Begun>,
-    residence: Residence,
 }
 
 impl CachedEntry {
@@ -82,11 +84,6 @@ impl CachedEntry {
     /// Whether it is one of many.
     pub fn is_keyed(&self) -> bool {
         self.definition.kind == Kind::Keyed
-    }
-
-    /// Whether what is stored of it is signed.
-    pub fn is_signed(&self) -> bool {
-        self.signer.is_some()
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {

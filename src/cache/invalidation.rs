@@ -46,7 +46,7 @@ impl Context {
         }
         async move {
             if self.store.is_none() {
-                return Ok(self.went_through(None));
+                return Ok(self.went_through(&names, None));
             }
             let invalidations = self.invalidations.clone();
             let work = |calls: Vec<Call>| async move {
@@ -189,7 +189,7 @@ impl Context {
         let Committed { record, roster } = committed;
         let receipt = Receipt {
             roster: Arc::new(roster),
-            ..self.went_through(Some(&record))
+            ..self.went_through(&attempt.names, Some(&record))
         };
         if self.invalidations.is_followed(LOOKOUT).await {
             // The next one drops what would be loaded now, and tells the others anyway: they find this one in the log.
@@ -232,9 +232,18 @@ impl Context {
         receipt
     }
 
-    fn went_through(&self, record: Option<&crate::protocol::LogRecord>) -> Receipt {
+    fn went_through(&self, names: &Names, record: Option<&crate::protocol::LogRecord>) -> Receipt {
         self.stats.invalidations.increment();
-        self.state_log.invalidated(record.is_some());
+        let mut others = names.len();
+        for single in self.refilled() {
+            if names.contains(single.definition.name.as_str()) {
+                others -= 1;
+                single.definition.state_log.invalidated(record.is_some());
+            }
+        }
+        if others > 0 {
+            self.state_log.invalidated(record.is_some());
+        }
         Receipt {
             sequence: record.map(|record| record.sequence),
             committed_at_ms: self.clock.wall_ms(),

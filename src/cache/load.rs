@@ -7,9 +7,9 @@ use crate::cache::context::Context;
 use crate::cache::entry::{CachedEntry, Kind};
 use crate::error::Fault;
 use crate::http::{CONTENT_CAP_BYTES, Deadline};
-use crate::source::Source;
 use crate::near::{Answer, Joined, Origin, Terms};
 use crate::protocol::{Age, Generation, MissReason, Sequence, Snapshot, Value, age, judge, record};
+use crate::source::Source;
 use crate::store::{Filling, Store};
 use crate::testing::mutants::Mutant;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -580,8 +580,9 @@ impl Load {
             Origin::Store => Duration::from_millis(age_ms).min(ttl - ttl / 10),
         };
         let lease = self.context.limits.max_staleness;
+        let believed_until = sent_at + lease;
         let loaded_until = match origin {
-            Origin::Source if self.context.is_alone() => sent_at + lease,
+            Origin::Source if self.context.is_alone() => believed_until,
             Origin::Source | Origin::Store => Duration::ZERO,
         };
         let refresh_at = if shared && kept {
@@ -597,7 +598,7 @@ impl Load {
             }
         } else {
             let margin = (now.saturating_sub(sent_at) * 2).clamp(lease / 20, lease / 2);
-            loaded_until.saturating_sub(margin)
+            believed_until.saturating_sub(margin)
         };
         Terms {
             loaded_until,
@@ -605,7 +606,7 @@ impl Load {
             expires_at: if kept {
                 now + ttl.saturating_sub(age)
             } else {
-                loaded_until
+                believed_until
             },
         }
     }
@@ -629,7 +630,10 @@ impl Load {
         deadline: Deadline,
         missed: bool,
     ) -> Result<Value, Lack> {
-        let (stats, state_log) = (&self.entry.definition.stats, &self.entry.definition.state_log);
+        let (stats, state_log) = (
+            &self.entry.definition.stats,
+            &self.entry.definition.state_log,
+        );
         stats.source_reads.increment();
         let (sent_at, asked_ms) = (self.context.clock.monotonic(), self.context.clock.wall_ms());
         let row = match source.load(deadline).await {
@@ -699,7 +703,10 @@ impl Load {
             },
             ttl_seconds: self.entry.definition.ttl.as_secs() as u32,
         };
-        let (stats, state_log) = (&self.entry.definition.stats, &self.entry.definition.state_log);
+        let (stats, state_log) = (
+            &self.entry.definition.stats,
+            &self.entry.definition.state_log,
+        );
         match store.fill(self.context.redis_deadline(), filling).await {
             Ok(true) => {
                 stats.fills.increment();

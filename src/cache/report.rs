@@ -1,7 +1,7 @@
 //! What a cache tells of itself, without asking anybody: its metrics, and its counts and state as JSON.
 
-use crate::cache::{CachedEntry, SharedCache};
 use crate::cache::entry::Definition;
+use crate::cache::{CachedEntry, SharedCache};
 use crate::observe::metrics::{Page, Row};
 use crate::observe::{Count, LastFault, Stats};
 use crate::store::Phase;
@@ -142,7 +142,11 @@ impl SharedCache {
             "Commands sent to Redis, and those inside scripts: what its plan counts.",
             &[("", context.store_commands())],
         );
-        page.counter("breaker_opened", "How often the breaker opened.", &[("", opened)]);
+        page.counter(
+            "breaker_opened",
+            "How often the breaker opened.",
+            &[("", opened)],
+        );
         page.gauge("breaker_state", "0: closed, 1: half open, 2: open.", state);
         page.counter(
             "invalidations",
@@ -162,21 +166,33 @@ impl SharedCache {
             "Invalidations made here that the other instances could not be told of.",
             &[("", stats.publishes_failed.get())],
         );
-        page.counter("pushes", "Announcements that arrived.", &[("", stats.pushes.get())]);
+        page.counter(
+            "pushes",
+            "Announcements that arrived.",
+            &[("", stats.pushes.get())],
+        );
         page.counter(
             "push_connects",
             "How often the push stream was opened.",
             &[("", stats.push_connects.get())],
         );
         let (_, connected, _) = context.push();
-        page.gauge("push_connected", "1 while the push stream is open.", connected.into());
+        page.gauge(
+            "push_connected",
+            "1 while the push stream is open.",
+            connected.into(),
+        );
         let applied = context.watermark.applied();
         page.gauge(
             "sequence",
             "The last invalidation that was applied here; 0 without one.",
             applied.map_or(0, |sequence| sequence.number()),
         );
-        page.gauge("near_entries", "Entries in memory.", self.entries.count() as u64);
+        page.gauge(
+            "near_entries",
+            "Entries in memory.",
+            self.entries.count() as u64,
+        );
         page.gauge("near_bytes", "Bytes that they take.", self.entries.bytes());
         page.counter(
             "near_evictions",
@@ -216,12 +232,16 @@ fn resources_page(page: &mut Page) {
         &[
             ("reason=\"absent\"", |stats| stats.absent.get()),
             ("reason=\"foreign\"", |stats| stats.foreign.get()),
-            ("reason=\"signature\"", |stats| stats.signatures_refused.get()),
+            ("reason=\"signature\"", |stats| {
+                stats.signatures_refused.get()
+            }),
         ],
     );
-    page.counters("source_reads", "Requests to the source.", &[("", |stats| {
-        stats.source_reads.get()
-    })]);
+    page.counters(
+        "source_reads",
+        "Requests to the source.",
+        &[("", |stats| stats.source_reads.get())],
+    );
     page.counters(
         "source_faults",
         "Requests that the source did not answer.",
@@ -245,12 +265,16 @@ fn resources_page(page: &mut Page) {
         "Commands that Redis did not answer, or was not asked because its breaker is open.",
         &[("", |stats| stats.store_faults.get())],
     );
-    page.histograms("store_latency", "How long Redis took to answer a read.", |stats| {
-        &stats.store_latency
-    });
-    page.histograms("source_latency", "How long the source took to answer.", |stats| {
-        &stats.source_latency
-    });
+    page.histograms(
+        "store_latency",
+        "How long Redis took to answer a read.",
+        |stats| &stats.store_latency,
+    );
+    page.histograms(
+        "source_latency",
+        "How long the source took to answer.",
+        |stats| &stats.source_latency,
+    );
     page.histograms(
         "staleness",
         "For how long a value had been served without asking, each time it was asked for again.",
@@ -270,7 +294,10 @@ fn last_errors(shared: &Stats, all: &[&Stats]) -> Value {
 fn resources(definitions: &[Arc<Definition>]) -> Value {
     let each = definitions.iter().map(|definition| {
         let counts = COUNTERS.map(|(name, count)| (name.into(), count(&definition.stats).into()));
-        (definition.name.clone(), Value::Object(Map::from_iter(counts)))
+        (
+            definition.name.clone(),
+            Value::Object(Map::from_iter(counts)),
+        )
     });
     Value::Object(each.collect())
 }

@@ -78,16 +78,18 @@ pub enum HitValue {
     Other(Box<Held>),
 }
 
+/// In this order, so that what a hit reads is together.
+#[repr(C)]
 pub struct Entry {
-    /// Its own first.
-    dependencies: Box<[Arc<Dependency>]>,
-    mutation: Mutation,
-    /// Of the value that the next three are of; 0 while they are changed.
+    /// Of the value that the next four are of; 0 while they are changed.
     number: AtomicU64,
     tick: AtomicU64,
     loaded_until: AtomicU64,
     expires_at: AtomicU64,
     refresh_at: AtomicU64,
+    /// Its own first.
+    dependencies: Box<[Arc<Dependency>]>,
+    mutation: Mutation,
     /// Never held across `.await`.
     state: Mutex<State>,
 }
@@ -149,8 +151,23 @@ impl Entry {
         is_of_number()
             && (watermark.leased_until() > at || self.loaded_until.load(Acquire) > at)
             && self.expires_at.load(Acquire) > at
-            && !self.is_past(self.tick.load(Acquire), watermark)
+            && !self.is_superseded(watermark)
             && is_of_number()
+    }
+
+    /// Whether anything that the value depends on was invalidated. Where it was not, the value is of the newest tick from then on:
+    /// hits look no further until something else is invalidated.
+    fn is_superseded(&self, watermark: &Watermark) -> bool {
+        let (newest, tick) = (watermark.newest(), self.tick.load(Acquire));
+        if newest <= tick {
+            return false;
+        }
+        if self.is_past(tick, watermark) {
+            return true;
+        }
+        // Fails if another value came meanwhile; one of the same tick is as new.
+        let _ = self.tick.compare_exchange(tick, newest, Release, Relaxed);
+        false
     }
 
     fn is_past(&self, tick: u64, watermark: &Watermark) -> bool {

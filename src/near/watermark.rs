@@ -34,6 +34,8 @@ pub struct Watermark {
     confirmed_at: AtomicU64,
     /// When a reader is to renew the lease.
     renew_at: AtomicU64,
+    /// The last tick, so that a hit need not look further where nothing was invalidated since. Set after what it stands for.
+    newest: AtomicU64,
     /// The tick of the last invalidation of everything.
     floor: AtomicU64,
     dependencies: Dependencies,
@@ -108,14 +110,6 @@ pub enum Observed {
     Unchained,
 }
 
-/// The lease as people are shown it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// `None`: none was granted, or it was ended.
-    pub left: Option<Duration>,
-    pub applied: Option<Sequence>,
-}
-
 impl Watermark {
     pub fn new(max_staleness: Duration, mutation: Mutation) -> Self {
         Watermark {
@@ -123,14 +117,11 @@ impl Watermark {
             mutation,
             confirmed_at: AtomicU64::new(0),
             renew_at: AtomicU64::new(NEVER),
+            newest: AtomicU64::new(0),
             floor: AtomicU64::new(0),
             dependencies: Dependencies::default(),
             state: Mutex::default(),
         }
-    }
-
-    pub fn max_staleness(&self) -> Duration {
-        self.max_staleness
     }
 
     pub fn dependency(&self, name: &Arc<str>) -> Arc<Dependency> {
@@ -144,6 +135,11 @@ impl Watermark {
 
     pub fn applied(&self) -> Option<Sequence> {
         self.state().applied
+    }
+
+    /// The last thing learnt, for hits: takes no lock.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.load(Acquire)
     }
 
     /// The tick of the last invalidation of everything.
@@ -168,14 +164,6 @@ impl Watermark {
     pub fn is_confirmed_since(&self, moment: Duration) -> bool {
         let confirmed_at = self.confirmed_at.load(Acquire);
         confirmed_at > 0 && confirmed_at >= nanoseconds(moment)
-    }
-
-    pub fn lease(&self, now: Duration) -> Lease {
-        let until = Duration::from_nanos(self.leased_until());
-        Lease {
-            left: (until > Duration::ZERO).then(|| until.saturating_sub(now)),
-            applied: self.applied(),
-        }
     }
 
     /// Whether this reader is to renew the lease: one reader is, once it is due.
@@ -409,6 +397,7 @@ impl Watermark {
             Scope::Everything => self.floor.store(state.tick, Release),
             scope => self.dependencies.invalidate(scope, state.tick),
         }
+        self.newest.store(state.tick, Release);
         if sequence.is_some() {
             state.applied = sequence;
         }

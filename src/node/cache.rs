@@ -12,10 +12,11 @@ use crate::protocol::{entry_dependency, resource_dependency, tag_dependency};
 use crate::resource::Loader;
 use crate::source::LegacySource;
 use crate::source::rows::Rows;
-use napi::bindgen_prelude::{
-    Array, Either, FnArgs, Function, JsValue, Object, Promise, PromiseRaw, Unknown, within_runtime_if_available,
-};
 use napi::Env;
+use napi::bindgen_prelude::{
+    Array, Either, FnArgs, Function, JsValue, Object, Promise, PromiseRaw, Unknown,
+    within_runtime_if_available,
+};
 use napi_derive::napi;
 use once_cell::unsync::OnceCell;
 use serde_json::{Value, json};
@@ -85,7 +86,11 @@ impl NativeCache {
     ) -> napi::Result<Self> {
         let settings = Settings::read(&settings).map_err(|message| {
             let (code, fault) = (ErrorCode::ConfigInvalid, None);
-            thrown(&Error { code, message, fault })
+            thrown(&Error {
+                code,
+                message,
+                fault,
+            })
         })?;
         let sink = Arc::new(JsSink::new(log)?);
         let built = within_runtime_if_available(|| build(settings, sink));
@@ -163,7 +168,10 @@ impl NativeCache {
     /// The function of a read that hits: given a handle, and the number of the value that its reader has (0: none), true if
     /// that is to be served, what [`answers::read`] says of another, or false if there is none. Of what a hit costs the glue
     /// is the larger part; that of a closure is the least.
-    #[napi(catch_unwind, ts_return_type = "(handle: number, known: number) => boolean | unknown[]")]
+    #[napi(
+        catch_unwind,
+        ts_return_type = "(handle: number, known: number) => boolean | unknown[]"
+    )]
     pub fn hit_function<'env>(
         &self,
         env: &'env Env,
@@ -196,7 +204,10 @@ impl NativeCache {
 
     /// A read from further away: true if it joins the load of this number, else the number of its load and a promise of what
     /// [`answers::read`] says. False if the entry had to leave the memory.
-    #[napi(catch_unwind, ts_return_type = "boolean | [number, Promise<unknown[]>]")]
+    #[napi(
+        catch_unwind,
+        ts_return_type = "boolean | [number, Promise<unknown[]>]"
+    )]
     pub fn ask<'env>(
         &self,
         env: &'env Env,
@@ -246,13 +257,18 @@ impl NativeCache {
         })
     }
 
-    /// A promise of JSON: what a read of the prompt gives now, and how the cache and its store are.
+    /// A promise of JSON: how the cache and its store are, and with `read` what a read of the prompt gives now.
     #[napi(catch_unwind)]
-    pub fn debug<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
-        let (cache, prompt) = (self.0.cache.clone(), self.0.prompt()?);
+    pub fn debug<'env>(
+        &self,
+        env: &'env Env,
+        read: bool,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        let cache = self.0.cache.clone();
+        let prompt = if read { Some(self.0.prompt()?) } else { None };
         settled(env, async move {
-            let examination = cache.examine(&prompt).await;
-            Ok(answers::debug(&cache, &prompt, &examination))
+            let examination = cache.examine(prompt.as_ref()).await;
+            Ok(answers::debug(&cache, prompt.as_deref(), &examination))
         })
     }
 
@@ -316,7 +332,10 @@ fn tend(cache: &Arc<SharedCache>, entry: &Arc<CachedEntry>, found: &Found) {
 }
 
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 /// The dependencies that targets name.

@@ -128,7 +128,11 @@ pub struct Logger {
 }
 
 impl Logger {
-    pub fn new(threshold: Threshold, sink: Arc<dyn LogSink>, formatter: Arc<dyn Formatter>) -> Self {
+    pub fn new(
+        threshold: Threshold,
+        sink: Arc<dyn LogSink>,
+        formatter: Arc<dyn Formatter>,
+    ) -> Self {
         Logger {
             threshold,
             sink,

@@ -99,8 +99,16 @@ impl<'a> Page<'a> {
             self.sample(&format!("{name}_bucket"), &label, count);
         }
         let all = counts[BOUNDS_MS.len()];
-        self.sample(&format!("{name}_bucket"), &joined(labels, "le=\"+Inf\""), all);
-        self.sample(&format!("{name}_sum"), labels, histogram.sum().as_secs_f64());
+        self.sample(
+            &format!("{name}_bucket"),
+            &joined(labels, "le=\"+Inf\""),
+            all,
+        );
+        self.sample(
+            &format!("{name}_sum"),
+            labels,
+            histogram.sum().as_secs_f64(),
+        );
         self.sample(&format!("{name}_count"), labels, all);
     }
 
@@ -125,6 +133,10 @@ fn of(row: &Row) -> String {
 }
 
 fn joined(labels: &str, label: &str) -> String {
-    let comma = if labels.is_empty() || label.is_empty() { "" } else { "," };
+    let comma = if labels.is_empty() || label.is_empty() {
+        ""
+    } else {
+        ","
+    };
     format!("{labels}{comma}{label}")
 }

@@ -2,11 +2,11 @@
 
 use crate::error::Fault;
 use crate::http::{CONTENT_CAP_BYTES, Deadline};
-use crate::observe::log::{Event, Level, Formatter};
-use crate::source::{Row, Source};
 use crate::observe::Counter;
+use crate::observe::log::{Event, Formatter, Level};
 use crate::protocol::Value;
 use crate::resource::Resource;
+use crate::source::{Row, Source};
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};

@@ -9,8 +9,8 @@ pub use keys::{EntryKeys, StoreKeys};
 pub use system_prompt::{Behaviours, COLUMNS, SystemPrompt, TABLE, assemble, section_names};
 
 use crate::observe::Formatter;
-use crate::source::Row;
 use crate::protocol::Value;
+use crate::source::Row;
 
 /// What a kind of value has to say.
 pub trait Resource: Formatter {

@@ -1,7 +1,7 @@
 //! The system prompt as a resource: how a row becomes a prompt, what it is called in the log, what stands in when there
 //! is none. Of the core, only this file, its options (`config`) and `wiring` know what the cached value is.
 
-use crate::observe::log::{Event, Level, Formatter};
+use crate::observe::log::{Event, Formatter, Level};
 use crate::protocol::Value;
 use crate::resource::Resource;
 use serde_json::{Map, Value as Json};

@@ -1,8 +1,8 @@
 //! Supabase as the source of a resource: the rows of a table that match an id, as JSON.
 
-use crate::resource::{Kind, Loaded, Loader};
 use crate::error::{CONFIG_INVALID, Fault};
 use crate::http::{Deadline, Http};
+use crate::resource::{Kind, Loaded, Loader};
 use crate::source::supabase::table_url;
 use async_trait::async_trait;
 use reqwest::Url;

@@ -11,14 +11,15 @@ mod upstash;
 
 pub use breaker::Phase;
 pub use link::{Command, Link, Replies, Reply, Script};
+#[cfg(feature = "testing")]
 pub use sync_token::SyncToken;
 pub use upstash::Upstash;
 
 use crate::clock::Clock;
 use crate::error::Fault;
 use crate::http::Deadline;
-use crate::observe::StateLog;
 use crate::observe::Counter;
+use crate::observe::StateLog;
 use crate::protocol::{Generation, LogRecord, Notes, Roster, Scope, Sequence, StoredRecord};
 use crate::resource::{EntryKeys, StoreKeys};
 use async_trait::async_trait;
