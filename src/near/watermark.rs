@@ -176,6 +176,11 @@ impl Watermark {
                 .is_ok()
     }
 
+    /// The next reader is to renew the lease, however long it lasts.
+    pub fn renew_soon(&self) {
+        self.renew_at.store(0, Relaxed);
+    }
+
     /// A question is about to be sent to the primary.
     pub fn request(&self, now: Duration) -> Request {
         Request {
