@@ -56,12 +56,12 @@ exports.Core = class Core {
   /**
    * Begins an entry of a resource.
    *
-   * @param {() => void} forget called when the handle stands for nothing any more
+   * @param {(handle: number) => void} forget called when the handle stands for nothing any more
    * @returns {number} its handle
    */
   enter(resource, id, tags, forget) {
     const [handle, ...vacated] = called(() => this.native.enter(resource, id, tags))
-    for (const gone of vacated) this.#forget[gone]?.()
+    for (const gone of vacated) this.#forget[gone]?.(gone)
     this.#forget[handle] = forget
     return handle
   }

@@ -75,10 +75,21 @@ exports.Entry = class Entry {
     return found === false ? this.#ask(exports.DETAILED) : this.#take(found, exports.DETAILED)
   }
 
-  /** The handle stands for nothing any more. */
+  /** The handle stands for nothing any more. @returns {boolean} whether the entry has none now */
   leave(handle) {
-    if (handle === this.#handle) this.#handle = NONE
+    if (handle === this.#handle) this.#forget()
     return this.#handle === NONE
+  }
+
+  /** The addon counts values and loads anew under another handle: what was counted under this one is not to be mistaken for those. */
+  #forget() {
+    this.#handle = NONE
+    this.#number = 0
+    this.#value = undefined
+    this.#detailed = undefined
+    this.#reading = undefined
+    this.#load = 0
+    this.#loading = undefined
   }
 
   #take(found, form) {
@@ -104,6 +115,7 @@ exports.Entry = class Entry {
       if (this.#handle === NONE) this.#handle = this.#open(this)
       let asked = called(() => native.ask(this.#handle, this.#load))
       if (asked === false) {
+        this.#forget()
         this.#handle = this.#open(this)
         asked = called(() => native.ask(this.#handle, 0))
       }
