@@ -20,18 +20,18 @@ import test from 'ava'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const NEEDED = [
-  'index.js',
+  'native.js',
   'index.cjs',
   'index.mjs',
   'index.d.ts',
   'index.d.mts',
-  'load-failure.cjs',
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
   'package.json',
   'cli/main.mjs',
-  'lib/shared-cache.cjs',
+  'lib/cache.cjs',
+  'lib/load-failure.cjs',
   'lib/webhook.cjs',
   'sql/supabase-webhooks.sql',
 ]

@@ -10,14 +10,13 @@ const SOURCE = ['SUPABASE_URL', 'SUPABASE_SERVICE_ROLE_KEY']
 const FORGET_WITHIN_MS = 3000
 /** The keys of a demo that do not expire soon. */
 const LEFT_BEHIND = [
-  'active',
-  'version',
-  'config',
-  'generation',
-  'resources:generation',
-  'resources:lens:generation',
-  'resources:lens:story:generation',
-  'resources:tag:table%3Apublic.lenses:generation',
+  'sequence',
+  'log',
+  'members',
+  'system-prompt:generation',
+  'lens:*:generation',
+  'lens:story:generation',
+  'tag:table%3Apublic.lenses:generation',
 ]
 
 /** Why an environment cannot be used, or null: half of a pair is a mistake, and not a reason to take a local one. */
@@ -66,7 +65,7 @@ async function localStore(embedded) {
 async function yourStore(environment) {
   const [url, token] = STORE.map((name) => environment[name])
   // Keys of its own: what is tried out here must not reach servers that use the same database.
-  const keyPrefix = `grove-demo-${randomBytes(4).toString('hex')}:system-prompt`
+  const keyPrefix = `grove-demo-${randomBytes(4).toString('hex')}`
   const forget = () => {
     const keys = LEFT_BEHIND.map((name) => `${keyPrefix}:${name}`)
     return fetch(url, {

@@ -37,9 +37,9 @@ export function startStore({ embedded = false, replica: lagging, onProgress } = 
 /**
  * Starts the source: Postgres, PostgREST, and the gateway in front of them.
  *
- * @param {{ onProgress?: (part: string) => void }} [options] see {@link startStack}
+ * @param {{ tables?: object, onProgress?: (part: string) => void }} [options] see {@link startStack}
  */
-export function startSource({ onProgress } = {}) {
+export function startSource({ tables, onProgress } = {}) {
   return startParts(onProgress, async (up) => {
     const postgres = up('postgres', await startPostgres())
     const jwtSecret = randomBytes(32).toString('hex')
@@ -47,7 +47,8 @@ export function startSource({ onProgress } = {}) {
       'postgrest',
       await startPostgrest({ databaseUrl: postgres.url, jwtSecret }),
     )
-    const supabase = up('supabase', await startSupabase({ postgrestUrl: postgrest.url, jwtSecret }))
+    const postgrestUrl = postgrest.url
+    const supabase = up('supabase', await startSupabase({ postgrestUrl, jwtSecret, tables }))
     const environment = {
       SUPABASE_URL: supabase.url,
       SUPABASE_SERVICE_ROLE_KEY: supabase.serviceKey,
@@ -62,6 +63,7 @@ export function startSource({ onProgress } = {}) {
  * @param {object} [options]
  * @param {boolean} [options.embedded] the in-process store even where redis-server is installed
  * @param {{ lagMs?: number }} [options.replica] a replica that answers what only reads, and lags; needs redis-server
+ * @param {object} [options.tables] of the source that are not in Postgres, as `startSupabase` takes them
  * @param {(part: string) => void} [options.onProgress] told each part as it is up
  * @returns {Promise<{ redis: import('ioredis').Redis, store: Awaited<ReturnType<typeof startRedis>>,
  *   replica?: Awaited<ReturnType<typeof startReplica>>, upstash: Awaited<ReturnType<typeof startUpstash>>,
@@ -69,9 +71,12 @@ export function startSource({ onProgress } = {}) {
  *   string, params?: unknown[]): Promise<object[]>, environment: Record<string, string>, stop(): Promise<void> }>} `redis`
  *   is a client beside the bridge, as a stranger's console would be; `stop` stops the parts in reverse order
  */
-export async function startStack({ embedded = false, replica, onProgress } = {}) {
+export async function startStack({ embedded = false, replica, tables, onProgress } = {}) {
   // Both at once, as Postgres takes most of the time.
-  const starting = [startStore({ embedded, replica, onProgress }), startSource({ onProgress })]
+  const starting = [
+    startStore({ embedded, replica, onProgress }),
+    startSource({ tables, onProgress }),
+  ]
   const halves = await Promise.allSettled(starting)
   const started = halves.flatMap(({ value }) => value ?? [])
   const stop = async () => {

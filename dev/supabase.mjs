@@ -35,12 +35,16 @@ export function roleToken(role, secret) {
 /**
  * Starts the gateway.
  *
- * @param {{ postgrestUrl: string, jwtSecret: string }} options the secret that PostgREST verifies tokens with
+ * @param {object} options
+ * @param {string} options.postgrestUrl
+ * @param {string} options.jwtSecret what PostgREST verifies tokens with
+ * @param {Record<string, (url: URL, response: import('node:http').ServerResponse) => void>} [options.tables] those that are not in
+ *   Postgres, by name: how each is answered
  * @returns {Promise<{ url: string, serviceKey: string, anonKey: string, requests: number, resetCounters(): void,
  *   faults: import('./faults.mjs').Faults, stop(): Promise<void> }>} `requests` counts the reads that arrived, those hit
  *   by a fault included
  */
-export async function startSupabase({ postgrestUrl, jwtSecret }) {
+export async function startSupabase({ postgrestUrl, jwtSecret, tables = {} }) {
   const serviceKey = roleToken('service_role', jwtSecret)
   const anonKey = roleToken('anon', jwtSecret)
   const agent = new Agent({ keepAlive: true })
@@ -53,7 +57,12 @@ export async function startSupabase({ postgrestUrl, jwtSecret }) {
     if (!key) return refuse(request, response, 401, NO_KEY)
     if (key !== serviceKey && key !== anonKey) return refuse(request, response, 401, WRONG_KEY)
     url.searchParams.delete('apikey')
-    const path = `/${url.pathname.slice(PREFIX.length)}${url.search}`
+    const table = url.pathname.slice(PREFIX.length)
+    if (Object.hasOwn(tables, table)) {
+      request.resume()
+      return tables[table](url, response)
+    }
+    const path = `/${table}${url.search}`
     return forward(new URL(postgrestUrl), agent, request, response, path, key)
   }
   const { listener, faults } = withFaults(gateway)

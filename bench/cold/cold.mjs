@@ -24,7 +24,15 @@ const SIDES = [
   { side: 'peerEmpty', program: 'peer', stored: false },
 ]
 const STORED = 'bench:cold'
-const KEYS = ['active', 'version', 'config', 'generation', 'loader']
+/** All that a program writes: the peer's prompt, and what this package has of it. */
+const PROMPT_KEYS = ['active', 'version', 'config', 'generation', 'loader']
+const KEYS = [
+  'active',
+  ...PROMPT_KEYS.map((name) => `system-prompt:${name}`),
+  'sequence',
+  'log',
+  'members',
+]
 const ROUNDS = { whole: 16, quick: 3 }
 const END_WITHIN_MS = 30_000
 const SHA256 = createHash('sha256').update(PROMPT).digest('hex')

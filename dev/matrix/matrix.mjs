@@ -111,7 +111,7 @@ export async function startMatrix({ limits, maxStalenessMs }) {
     await ask('strike', { truth })
     if (cured && broken.includes('source')) {
       if (!broken.includes('store'))
-        await stack.redis.del(...['active', 'version', 'config'].map((key) => `${prefix}:${key}`))
+        await stack.redis.del(...(await stack.redis.keys(`${prefix}:*`)))
       const [tier] = tiersOf('drained', 'asking', cell)
       await ask('drained', { tier })
     }

@@ -36,6 +36,5 @@ export function openDocument({ environment, keyPrefix }) {
       return { content, tier: 'source' }
     },
     invalidate: () => redis.del(key),
-    async close() {},
   }
 }

@@ -15,7 +15,7 @@ const TELL_EVERY_MS = 250
 const LAST_READS_WITHIN_MS = 10_000
 
 const prompts = new PromptReader()
-let cache
+let program
 /** The resources; null where there are none. */
 let entries = null
 /** One of the prompt's reads, and one of the entries'. */
@@ -53,7 +53,7 @@ async function readForEver(reader, journal, { next, read, meaningOf }) {
 
 const prompt = {
   next: () => 0,
-  read: () => cache.read(),
+  read: () => program.read(),
   meaningOf(answer) {
     if (answer instanceof Error) return packed({ version: 0, tier: 'failed' })
     const version = prompts.numberOf(answer.content)
@@ -86,19 +86,20 @@ serveParent({
    * `rests`: milliseconds between some reads of a reader and the next; `proves`: every so manieth invalidation waits for the
    * receipt of all instances; `shared`: the resources that it holds too, as `startEntries` takes them
    */
-  async start({ program, path, readers, rests = 1, proves = 3, shared = null, ...options }) {
+  async start({ program: name, path, readers, rests = 1, proves = 3, shared = null, ...options }) {
     restMs = rests
     provesEvery = proves
-    cache = program === 'document' ? openDocument(options) : openOurs(options)
+    const own = { ...options, maxEntries: shared?.maxEntries }
+    program = name === 'document' ? openDocument(own) : openOurs(own)
     const journal = new Journal(path)
     journals.push(journal)
     // Modules, connections and the store's copy are there before the clock starts.
-    await cache.read()
+    await program.read()
     for (let reader = 0; reader < readers; reader += 1)
       reading.push(readForEver(reader, journal, prompt))
     if (shared) {
       const { startEntries } = await import('./entries/readers.mjs')
-      entries = await startEntries({ ...shared, ...options })
+      entries = await startEntries(program.cache, { ...shared, ...options })
       const own = new Journal(shared.path)
       journals.push(own)
       for (let reader = readers; reader < readers + shared.readers; reader += 1)
@@ -111,8 +112,8 @@ serveParent({
   invalidate: () =>
     invalidate(
       'prompt',
-      () => cache.invalidate(),
-      cache.invalidateEverywhere && (() => cache.invalidateEverywhere()),
+      () => program.invalidate(),
+      program.invalidateEverywhere && (() => program.invalidateEverywhere()),
     ),
 
   /** @param {import('./entries/changes.mjs').Change} change */

@@ -1,18 +1,18 @@
-// This package, as a server uses it.
+// This package, as a server uses it: one cache for the prompt and all resources.
 
-import { promptCache } from '../prompt-cache.mjs'
+import { SharedCache } from 'grove-shared-cache'
 
 import { optionsOf } from '../cache-options.mjs'
 import { FALLBACK } from './prompt.mjs'
 
-export function openOurs({ environment, keyPrefix, push }) {
-  const cache = promptCache(
-    optionsOf({ environment, keyPrefix }, { push, fallbackPrompt: FALLBACK, logLevel: 'silent' }),
-  )
+export function openOurs({ environment, keyPrefix, push, maxEntries }) {
+  const own = { push, maxEntries, fallbackPrompt: FALLBACK, logLevel: 'silent' }
+  const cache = new SharedCache(optionsOf({ environment, keyPrefix }, own))
+  const { systemPrompt } = cache
   return {
-    read: () => cache.fetchActiveSystemPromptConfig(),
-    invalidate: () => cache.invalidateSystemPrompt(),
-    invalidateEverywhere: () => cache.invalidateSystemPrompt({ wait: 'all' }),
-    close: () => cache.close(),
+    cache,
+    read: () => systemPrompt.fetchActiveSystemPromptConfig(),
+    invalidate: () => systemPrompt.invalidateSystemPrompt(),
+    invalidateEverywhere: () => systemPrompt.invalidateSystemPrompt({ wait: 'all' }),
   }
 }

@@ -40,12 +40,12 @@ export const OUTAGES = {
 /**
  * The switch of one stack's outages.
  *
- * @param {{ upstash: object, sources: object[] }} stack
- * @param {object} sourceFault what the sources have without an outage: their latency
+ * @param {{ upstash: object, source: object }} stack
+ * @param {object} sourceFault what the source has without an outage: its latency
  */
-export function outageSwitch({ upstash, sources }, sourceFault) {
+export function outageSwitch({ upstash, source: { faults } }, sourceFault) {
   let undo = []
-  const set = (faults, fault) => {
+  const set = (of, fault) => {
     const sockets = new Set()
     if (fault.kind === 'hang' || fault.kind === 'refuse') {
       const match = ({ socket }) => {
@@ -53,20 +53,20 @@ export function outageSwitch({ upstash, sources }, sourceFault) {
         else sockets.add(socket)
         return true
       }
-      faults.set({ kind: 'hang', match })
-    } else faults.set(fault)
+      of.set({ kind: 'hang', match })
+    } else of.set(fault)
     return () => sockets.forEach((socket) => socket.destroy())
   }
   const end = () => {
     upstash.faults.clear()
-    for (const { faults } of sources) faults.set(sourceFault)
+    faults.set(sourceFault)
     for (const step of undo) step()
     undo = []
   }
   const begin = ({ store, source, push }) => {
     end()
     if (store) undo.push(set(upstash.faults, store))
-    if (source) undo.push(...sources.map(({ faults }) => set(faults, source)))
+    if (source) undo.push(set(faults, source))
     if (push === 'silent') {
       upstash.faults.silenceStreams()
       undo.push(() => upstash.faults.silenceStreams(false))

@@ -29,7 +29,6 @@ const LONGEST = 5
  * @param {object} options
  * @param {object} options.stack the stack's process
  * @param {Record<string, string>} options.environment
- * @param {string} options.truthUrl the source of entries
  * @param {import('./columns.mjs').Column} options.column
  * @param {number} options.seconds
  * @param {number} options.reads it goes on until there are so many, up to five times its seconds
@@ -55,7 +54,7 @@ export async function runStorm(options) {
   }
 }
 
-async function storm({ stack, environment, truthUrl, column, ...options }, directory, instances) {
+async function storm({ stack, environment, column, ...options }, directory, instances) {
   const { seconds, reads, seed, faults } = options
   const baseline = await stack.ask('edit')
   const pathOf = (index, what = 'reads') => join(directory, `${index}.${what}`)
@@ -66,14 +65,12 @@ async function storm({ stack, environment, truthUrl, column, ...options }, direc
     instances.push(startProcess(INSTANCE, { name: `instance ${index + 1}`, onTold }))
   }
   const { program, push } = column
-  const entries = column.entries
+  const entries = column.resources
     ? await openEntryStorm({
         stack,
         instances,
-        count: options.instances,
-        truthUrl,
+        resources: column.resources,
         seed,
-        keyPrefix: `${keyPrefix}:resources`,
         readers: READERS - 1,
         pathOf: (index) => pathOf(index, 'entries'),
       })

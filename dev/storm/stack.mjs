@@ -5,13 +5,17 @@ import { serveParent } from '../process.mjs'
 import { activatePrompt } from '../prompt-edits.mjs'
 import { startStack } from '../stack.mjs'
 import { nowMs } from './clock.mjs'
-import { startTruth } from './entries/truth.mjs'
+import { TABLE, openTruth } from './entries/truth.mjs'
 import { OUTAGES, outageSwitch } from './outages.mjs'
 import { payloadOf } from './prompt.mjs'
-import { randomOf } from './random.mjs'
+import { randomOf, shuffled } from './random.mjs'
 
+/** The replica's, one after the other: less than a read of the store may take, more than that, and more than the bound. */
+const LAGS_MS = [50, 300, 700, 1500]
+const LAG_CHANGES_EVERY_MS = 1900
+
+const truth = openTruth()
 let stack
-let truth
 let outages
 let edits = 0
 let editing = Promise.resolve()
@@ -25,17 +29,27 @@ async function edit() {
   return { version, fromMs, committedMs: nowMs() }
 }
 
+function changeLag(replica, random) {
+  let lags = []
+  setInterval(() => {
+    if (lags.length === 0) lags = shuffled(LAGS_MS, random)
+    replica.setLag(lags.pop())
+  }, LAG_CHANGES_EVERY_MS)
+}
+
 serveParent({
-  async start({ seed, sourceMs: { least, most } }) {
-    stack = await startStack()
-    truth = await startTruth()
+  /** `replica`: whether reads of the store are answered by one that lags, now less and now more. */
+  async start({ seed, sourceMs: { least, most }, replica = false }) {
+    const tables = { [TABLE]: (url, response) => truth.answer(url, response) }
+    stack = await startStack({ tables, ...(replica && { replica: { lagMs: LAGS_MS[0] } }) })
+    if (replica) changeLag(stack.replica, randomOf(seed + 4))
     const random = randomOf(seed)
     // Drawn for each request, and shared out between its two ways: a row may be old before its answer is here, as it
     // may over a network.
     let leftMs = 0
     const { upstash, supabase } = stack
     outages = outageSwitch(
-      { upstash, sources: [supabase, truth] },
+      { upstash, source: supabase },
       {
         kind: 'delay',
         get ms() {
@@ -48,7 +62,7 @@ serveParent({
         },
       },
     )
-    return { environment: stack.environment, truthUrl: truth.url, store: stack.store.kind }
+    return { environment: stack.environment, store: stack.store.kind }
   },
 
   edit() {
@@ -74,7 +88,7 @@ serveParent({
   counters() {
     return {
       storeCommands: stack.upstash.commands,
-      sourceReads: stack.supabase.requests,
+      sourceReads: stack.supabase.requests - truth.requests,
       entryReads: truth.requests,
     }
   },

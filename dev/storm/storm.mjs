@@ -1,4 +1,4 @@
-// Storms over several programs, one after the other on the same stack; each is checked as it ends.
+// Storms over several programs, one after the other; each is checked as it ends.
 
 import { startProcess } from '../process.mjs'
 import { checkHistory } from './checker.mjs'
@@ -28,21 +28,32 @@ export const SOURCE_MS = { least: 20, most: 80 }
  */
 export async function runStorms({ columns, faults, onProgress = () => {}, ...options }) {
   const { seed, seconds, instances, reads } = options
-  const stack = startProcess(STACK, { name: 'the stack' })
+  const stacks = new Map()
+  /** The stack with a lagging replica, or the one without. */
+  async function stackOf({ replica = false }) {
+    if (!stacks.has(replica)) {
+      const process = startProcess(STACK, { name: 'the stack' })
+      stacks.set(replica, { process })
+      const started = await process.ask('start', { seed, sourceMs: SOURCE_MS, replica })
+      stacks.set(replica, { process, ...started })
+    }
+    return stacks.get(replica)
+  }
   try {
-    const { environment, truthUrl, store } = await stack.ask('start', { seed, sourceMs: SOURCE_MS })
     const runs = []
+    let kind
     for (const withFaults of faults) {
       for (const name of columns) {
         const column = COLUMNS[name]
         onProgress(
           `${column.title}, ${withFaults ? 'with' : 'without'} faults: ${seconds} s, ${instances} instances`,
         )
+        const { process: stack, environment, store } = await stackOf(column)
+        kind = store
         const storm = await runStorm({
           ...options,
           stack,
           environment,
-          truthUrl,
           column,
           faults: withFaults,
           reads: column.program === 'ours' ? reads : 0,
@@ -50,9 +61,9 @@ export async function runStorms({ columns, faults, onProgress = () => {}, ...opt
         runs.push(judged(storm, { name, column, withFaults, seconds, instances }))
       }
     }
-    return { store, sourceMs: SOURCE_MS, readers: READERS, ...LIMITS, runs }
+    return { store: kind, sourceMs: SOURCE_MS, readers: READERS, ...LIMITS, runs }
   } finally {
-    await stack.stop()
+    await Promise.all([...stacks.values()].map(({ process }) => process.stop()))
   }
 }
 

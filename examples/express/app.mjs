@@ -28,7 +28,7 @@ const PROVEN_WITHIN_MS = 1000
 export function createApp(resources, { adminToken, proxies = 0, editUrl } = {}) {
   const app = express()
   const sessions = new Map()
-  const shared = createResourceRoutes(resources, { adminToken })
+  const shared = createResourceRoutes(resources)
   const operators = createConsole({ adminToken, editUrl, resources: shared.state })
   app.set('trust proxy', proxies)
   app.use(shared.webhooks)

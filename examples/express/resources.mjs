@@ -2,34 +2,28 @@
 // that a row of theirs has changed.
 
 import express from 'express'
-import { SharedCache, lensConfiguration } from 'grove-shared-cache'
-
-import { adminOnly } from './admin.mjs'
+import { lensConfiguration } from 'grove-shared-cache'
 
 /** Served where neither Redis nor Supabase has an answer. Never stored. */
 const PLAIN_LENS = { id: 'plain', title: 'No lens', payload: {} }
 const LENSES_KEPT = 10
 const CHANGES_KEPT = 20
-const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 /**
- * The resources of this server.
+ * The resources of this server, in the cache that has its prompt: all of it shares one stream and one lease.
  *
- * @param {import('grove-shared-cache').SharedCacheOptions} options
+ * @param {import('grove-shared-cache').SharedCache} cache
  */
-export function openResources(options) {
-  const cache = new SharedCache(options)
-  const lens = cache.resource(lensConfiguration({ fallback: PLAIN_LENS }))
-  return { cache, lens }
+export function openResources(cache) {
+  return { cache, lens: cache.resource(lensConfiguration({ fallback: PLAIN_LENS })) }
 }
 
 /**
  * Their routes, and what they tell the console.
  *
  * @param {ReturnType<typeof openResources>} resources
- * @param {{ adminToken?: string }} [options]
  */
-export function createResourceRoutes({ cache, lens }, { adminToken } = {}) {
+export function createResourceRoutes({ cache, lens }) {
   const served = new Map()
   const changes = []
   const tell = (change) => {
@@ -68,13 +62,6 @@ export function createResourceRoutes({ cache, lens }, { adminToken } = {}) {
       if (error.code !== 'ARGUMENT_INVALID') return next(error)
       response.status(400).json({ error: 'An id has 1 to 512 bytes' })
     }
-  })
-
-  // For Prometheus, at a path of its own: what the prompt's metrics are called, these are called too, which may not be said
-  // twice in a page.
-  router.get('/metrics/resources', adminOnly(adminToken), (request, response) => {
-    response.setHeader('content-type', METRICS_TYPE)
-    response.end(cache.metrics())
   })
 
   return {

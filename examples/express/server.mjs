@@ -6,7 +6,7 @@
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { close, configure } from 'grove-shared-cache'
+import { configure } from 'grove-shared-cache'
 
 import { createApp } from './app.mjs'
 import { openResources } from './resources.mjs'
@@ -19,22 +19,15 @@ const FALLBACK_SYSTEM_PROMPT =
 const CLOSE_WITHIN_MS = 8000
 
 const { CACHE_KEY_PREFIX: keyPrefix } = process.env
-const common = {
-  maxStalenessMs: process.env.MAX_STALENESS_MS ? Number(process.env.MAX_STALENESS_MS) : undefined,
-  logLevel: process.env.LOG_LEVEL || undefined,
-}
-
-configure({
+const cache = configure({
   fallbackPrompt: FALLBACK_SYSTEM_PROMPT,
   // While you migrate, the reader that your server has today can stand in when Supabase has no active prompt:
   // legacySource: () => loadPromptFromStorage(),
   keyPrefix: keyPrefix || undefined,
-  ...common,
+  maxStalenessMs: process.env.MAX_STALENESS_MS ? Number(process.env.MAX_STALENESS_MS) : undefined,
+  logLevel: process.env.LOG_LEVEL || undefined,
 })
-const resources = openResources({
-  keyPrefix: keyPrefix ? `${keyPrefix}:resources` : undefined,
-  ...common,
-})
+const resources = openResources(cache)
 
 // DEMO_EDIT_URL is set by the local demo, whose source the console may edit.
 const { ADMIN_TOKEN: adminToken, DEMO_EDIT_URL: editUrl, HOST: host = '127.0.0.1' } = process.env
@@ -69,5 +62,5 @@ async function shutDown() {
   await closed
   clearInterval(idle)
   clearTimeout(stuck)
-  await Promise.all([close(), resources.cache.close()])
+  await cache.close()
 }

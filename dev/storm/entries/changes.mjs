@@ -1,9 +1,8 @@
 // What the admins of a storm change beside the prompt: an entry, a few, those of a group, a whole resource, or all of these
 // at once; and the one invalidation that goes with it.
 
-import { ENTRIES, RESOURCES, TAGS, covers } from './entries.mjs'
+import { ENTRIES, TAGS, covers } from './entries.mjs'
 
-const NAMES = Object.keys(RESOURCES)
 const FEW = 3
 
 const pick = (things, random) => things[Math.floor(random() * things.length)]
@@ -18,18 +17,18 @@ const KINDS = [
 ]
 
 const MAKE = {
-  entry: (random) => named([pick(ENTRIES, random)]),
-  entries(random) {
-    const { name } = pick(ENTRIES, random)
-    const own = ENTRIES.filter((entry) => entry.name === name)
+  entry: (random, entries) => named([pick(entries, random)]),
+  entries(random, entries) {
+    const { name } = pick(entries, random)
+    const own = entries.filter((entry) => entry.name === name)
     return named(Array.from({ length: FEW }, () => pick(own, random)))
   },
   tag: (random) => ({ tags: [pick(TAGS, random)] }),
-  resource: (random) => ({ resources: [pick(NAMES, random)] }),
-  mixed: (random) => ({
-    ...named(Array.from({ length: FEW }, () => pick(ENTRIES, random))),
+  resource: (random, entries) => ({ resources: [pick(entries, random).name] }),
+  mixed: (random, entries) => ({
+    ...named(Array.from({ length: FEW }, () => pick(entries, random))),
     tags: [pick(TAGS, random)],
-    resources: random() < 0.2 ? [pick(NAMES, random)] : [],
+    resources: random() < 0.2 ? [pick(entries, random).name] : [],
   }),
 }
 
@@ -41,6 +40,7 @@ function named(entries) {
 
 /**
  * @param {() => number} random
+ * @param {number} count of the entries that there are, the first of all
  * @returns {Change}
  *
  * @typedef {object} Change
@@ -48,9 +48,10 @@ function named(entries) {
  * @property {{ entries?: Record<string, string[]>, resources?: string[], tags?: string[] }} what as `cache.invalidate()` takes it
  * @property {number[]} numbers the entries that it covers, all of which are edited
  */
-export function changeOf(random) {
+export function changeOf(random, count = ENTRIES.length) {
+  const entries = ENTRIES.slice(0, count)
   const kind = pick(KINDS, random)
-  const what = MAKE[kind](random)
-  const numbers = [...ENTRIES.keys()].filter((number) => covers(what, number))
+  const what = MAKE[kind](random, entries)
+  const numbers = [...entries.keys()].filter((number) => covers(what, number))
   return { kind, what, numbers }
 }

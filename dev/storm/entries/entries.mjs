@@ -4,17 +4,19 @@ import { isDeepStrictEqual } from 'node:util'
 
 /** Of each resource. */
 const IDS = 50
-/** Those of `object` are all in one group; those of the others in one of four, and every third in two. */
+/** Of each kind of values. */
+const RESOURCES_EACH = 4
+/** Objects are all in one group; the others are in one of four, and every third in two. */
 export const TAGS = ['hub:0', 'hub:1', 'hub:2', 'hub:3', 'objects/all']
 const FILLER = 'A lens shows one side of the material, and names what it leaves out. '
 
 const hubs = (number) => [TAGS[number % 4], ...(number % 3 === 0 ? [TAGS[(number + 1) % 4]] : [])]
 
 /**
- * The resources by name: strings, objects, and rows that the package reads by itself. `value` makes a value of a row of the
- * source; `fallback` stands in for it, where there is something to stand in.
+ * Strings, objects, and rows that the package reads by itself. `value` makes a value of a row of the source; `fallback` stands in for
+ * it, where there is something to stand in.
  */
-export const RESOURCES = {
+const KINDS = {
   text: {
     tagsOf: hubs,
     value: ({ id, version, text }) => `${id}, edit ${version}. ${text}`,
@@ -30,6 +32,19 @@ export const RESOURCES = {
     fallback: () => ({ id: 'a stand-in' }),
   },
 }
+
+/** By name: one of each kind, and then the others. */
+export const RESOURCES = Object.fromEntries(
+  Array.from({ length: RESOURCES_EACH }, (_, round) =>
+    Object.entries(KINDS).map(([kind, resource]) => [
+      round === 0 ? kind : `${kind}-${round + 1}`,
+      { kind, ...resource },
+    ]),
+  ).flat(),
+)
+
+/** How many entries so many resources have: the first ones of `ENTRIES`. */
+export const entriesOf = (resources) => resources * IDS
 
 /**
  * All of them; what refers to one does so by its number here. Ids have characters that a key must not have as they are.

@@ -7,6 +7,7 @@ import { ENTRIES, covers } from './entries.mjs'
 
 /**
  * @param {object} storm of the entries
+ * @param {number} storm.count how many there were, the first of all
  * @param {import('./truth.mjs').Edit[]} storm.edits in the source's order; the first is one of every entry
  * @param {Array<object>} storm.invalidations as `history.mjs` has them; `what` as `cache.invalidate()` takes it, and `versions` of
  *   the edit that it was made for, in place of `version`
@@ -15,9 +16,9 @@ import { ENTRIES, covers } from './entries.mjs'
  * @param {object} rest of the histories, the same for all
  * @returns {import('../history.mjs').History[]} by the number of the entry
  */
-export function historiesOf({ edits, invalidations, instances }, rest) {
-  const split = instances.map(({ records }) => recordsOfEntry(records, ENTRIES.length))
-  return ENTRIES.map((_, number) => {
+export function historiesOf({ count, edits, invalidations, instances }, rest) {
+  const split = instances.map(({ records }) => recordsOfEntry(records, count))
+  return Array.from({ length: count }, (_, number) => {
     const versionIn = ({ versions }) => versions.find(([entry]) => entry === number)?.[1]
     const own = edits
       .map((edit) => ({ version: versionIn(edit), committedMs: edit.committedMs }))

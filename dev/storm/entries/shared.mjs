@@ -1,46 +1,49 @@
-// The resources of a storm, as a server uses them: two with a loader in JavaScript, one that the package reads by itself.
+// The resources of a storm, as a server uses them: those with a loader in JavaScript, and those that the package reads by itself.
 
-import { SharedCache, supabaseResource } from 'grove-shared-cache'
+import { supabaseResource } from 'grove-shared-cache'
 
-import { optionsOf } from '../../cache-options.mjs'
 import { ENTRIES, RESOURCES, numberOf } from './entries.mjs'
 import { TABLE } from './truth.mjs'
 
 /**
+ * @param {import('grove-shared-cache').SharedCache} cache
  * @param {object} options
- * @param {Record<string, string>} options.environment of the store
- * @param {string} options.truthUrl
- * @param {string} options.keyPrefix
- * @param {boolean} options.push
- * @param {number} [options.maxEntries]
+ * @param {number} options.resources how many, the first of all
+ * @param {Record<string, string>} options.environment of the source
  */
-export function openShared({ environment, truthUrl, keyPrefix, push, maxEntries }) {
-  const own = { supabaseUrl: truthUrl, supabaseKey: 'any', push, maxEntries, logLevel: 'silent' }
-  const cache = new SharedCache(optionsOf({ environment, keyPrefix }, own))
+export function openShared(cache, { resources: count, environment }) {
+  const { SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: apikey } = environment
   const load =
     (name) =>
     async (id, { signal }) => {
-      const url = new URL(`rest/v1/${TABLE}?select=*&id=eq.${encodeURIComponent(id)}`, truthUrl)
-      const answer = await fetch(url, { signal })
+      const at = new URL(`rest/v1/${TABLE}?select=*&id=eq.${encodeURIComponent(id)}`, url)
+      const answer = await fetch(at, { signal, headers: { apikey } })
       if (!answer.ok) throw new Error(`the source answered ${answer.status}`)
       const [row] = await answer.json()
       return row ? RESOURCES[name].value(row) : null
     }
   const tags = (id) => ENTRIES[numberOf(id)].tags
-  const resources = {
-    text: { load: load('text'), tags, fallback: RESOURCES.text.fallback },
-    object: { load: load('object'), tags: ENTRIES.find(({ name }) => name === 'object').tags },
-    row: supabaseResource({
-      name: 'row',
-      table: TABLE,
-      match: 'id',
-      single: true,
-      tags,
-      fallback: RESOURCES.row.fallback(),
+  const definitions = {
+    text: (name) => ({ name, load: load(name), tags, fallback: RESOURCES[name].fallback }),
+    object: (name) => ({
+      name,
+      load: load(name),
+      tags: ENTRIES.find((entry) => entry.name === name).tags,
     }),
+    row: (name) =>
+      supabaseResource({
+        name,
+        table: TABLE,
+        match: 'id',
+        single: true,
+        tags,
+        fallback: RESOURCES[name].fallback(),
+      }),
   }
-  for (const [name, definition] of Object.entries(resources))
-    resources[name] = cache.resource({ ...definition, name })
+  const names = Object.keys(RESOURCES).slice(0, count)
+  const resources = Object.fromEntries(
+    names.map((name) => [name, cache.resource(definitions[RESOURCES[name].kind](name))]),
+  )
 
   return {
     read(number) {
@@ -55,6 +58,5 @@ export function openShared({ environment, truthUrl, keyPrefix, push, maxEntries 
       if (kind === 'resource') return resources[what.resources[0]].invalidateAll(options)
       return cache.invalidate(what, options)
     },
-    close: () => cache.close(),
   }
 }

@@ -4,31 +4,30 @@ import { startAdmins } from '../admins.mjs'
 import { recordsIn } from '../journal.mjs'
 import { randomOf } from '../random.mjs'
 import { changeOf } from './changes.mjs'
-import { ENTRIES } from './entries.mjs'
+import { entriesOf } from './entries.mjs'
 
-/** Of the last instance: fewer than there are, so that it goes on evicting some. */
-const MAX_ENTRIES = 120
+/** Of those that there are, the last instance has room for so many, so that it goes on evicting some. */
+const ROOM = 0.8
 
 /**
  * Edits each entry once, so that it has a version of this storm.
  *
  * @param {object} options
  * @param {object} options.stack the stack's process
- * @param {object[]} options.instances processes, the last of which may not be started yet
- * @param {number} options.count of instances
- * @param {string} options.truthUrl
- * @param {string} options.keyPrefix
+ * @param {object[]} options.instances processes
+ * @param {number} options.resources
  * @param {number} options.seed
  * @param {number} options.readers of entries in each instance
  * @param {(index: number) => string} options.pathOf the journal of an instance
  */
 export async function openEntryStorm(options) {
-  const { stack, instances, count, truthUrl, keyPrefix, seed, readers, pathOf } = options
-  const baseline = await stack.ask('editEntries', [...ENTRIES.keys()])
+  const { stack, instances, resources, seed, readers, pathOf } = options
+  const count = entriesOf(resources)
+  const baseline = await stack.ask('editEntries', [...Array(count).keys()])
   const random = randomOf(seed + 3)
   const { edits, invalidations, burst, done } = startAdmins({
     async edit() {
-      const change = changeOf(random)
+      const change = changeOf(random, count)
       return { ...change, ...(await stack.ask('editEntries', change.numbers)) }
     },
     invalidate: async (instance, { kind, what, versions }) => ({
@@ -38,7 +37,7 @@ export async function openEntryStorm(options) {
       ...(await instances[instance].ask('invalidateEntries', { kind, what })),
     }),
   })
-  const evicts = (index) => index === count - 1
+  const evicts = (index) => index === instances.length - 1
 
   return {
     burst,
@@ -47,13 +46,14 @@ export async function openEntryStorm(options) {
     sharedOf: (index) => ({
       path: pathOf(index),
       readers,
-      truthUrl,
-      keyPrefix,
+      resources,
+      count,
       seed: seed + index,
-      maxEntries: evicts(index) ? MAX_ENTRIES : undefined,
+      maxEntries: evicts(index) ? count * ROOM : undefined,
     }),
     /** What `judgeEntries` takes. @param {object[]} stopped @param {object[][]} pauses of each instance */
     left: (stopped, pauses) => ({
+      count,
       edits: [baseline, ...edits],
       invalidations,
       instances: stopped.map(({ pendingEntries: pending }, index) => ({

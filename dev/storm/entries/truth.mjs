@@ -1,39 +1,26 @@
-// The source of a storm's entries: one table in memory, asked as Supabase is. What changes together changes at one moment.
+// The source of a storm's entries: one table in memory, behind the gateway of the prompt's. What changes together changes at one moment.
 
-import { withFaults } from '../../faults.mjs'
-import { serve } from '../../loopback.mjs'
 import { nowMs } from '../clock.mjs'
 import { ENTRIES, numberOf, rowOf } from './entries.mjs'
 
 export const TABLE = 'entries'
 
 /**
- * @returns {Promise<{ url: string, faults: import('../../faults.mjs').Faults, requests: number,
- *   edit(numbers: number[]): Edit, stop(): Promise<void> }>} every entry begins with version 1; `requests` counts those that
- *   arrived, those hit by a fault included
+ * @returns {{ answer(url: URL, response: import('node:http').ServerResponse): void, requests: number, edit(numbers: number[]): Edit }}
+ *   every entry begins with version 1; `requests` counts those that reached the table
  *
  * @typedef {{ versions: Array<[number, number]>, committedMs: number }} Edit `versions`: of which entries, and which
  */
-export async function startTruth() {
+export function openTruth() {
   const versions = ENTRIES.map(() => 1)
-  let requests = 0
-  const { listener, faults } = withFaults((request, response) => {
-    const url = new URL(request.url, 'http://source')
-    const number = numberOf(url.searchParams.get('id')?.replace(/^eq\./, ''))
-    const found = url.pathname === `/rest/v1/${TABLE}`
-    const rows = number === undefined ? [] : [rowOf(number, versions[number])]
-    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json; charset=utf-8' })
-    response.end(JSON.stringify(found ? rows : { message: 'no such table' }))
-  })
-  const server = await serve((request, response) => {
-    requests += 1
-    listener(request, response)
-  })
   return {
-    ...server,
-    faults,
-    get requests() {
-      return requests
+    requests: 0,
+    answer(url, response) {
+      this.requests += 1
+      const number = numberOf(url.searchParams.get('id')?.replace(/^eq\./, ''))
+      const rows = number === undefined ? [] : [rowOf(number, versions[number])]
+      response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' })
+      response.end(JSON.stringify(rows))
     },
     edit(numbers) {
       for (const number of numbers) versions[number] += 1

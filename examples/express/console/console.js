@@ -69,7 +69,7 @@ async function onInvalidate() {
   invalidating = true
   button.setAttribute('aria-disabled', 'true')
   say(element('outcome'), 'Invalidating', 'waiting')
-  fleet.begin(state.redis.generation, performance.now())
+  fleet.begin(state, performance.now())
   fleet.show(state, performance.now())
   const answer = invalidate().then(
     (receipt) => ({ receipt }),

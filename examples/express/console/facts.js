@@ -76,7 +76,7 @@ function redisFact({ configured, reachable, latencyMs, error, reason, invalidati
 
 function generationFact({ reachable, generation }) {
   if (generation === null) return { value: reachable ? 'none' : 'unknown', hint: 'Redis gave none' }
-  return { value: generation, hint: 'opened by the last invalidation' }
+  return { value: generation, hint: 'of its last invalidation' }
 }
 
 function ttlFact({ reachable, ttlSeconds }) {

@@ -10,7 +10,7 @@ export class Fleet {
   #body
   #template
   #rows = new Map()
-  /** `{ before, began, seen }` while one is under way: the generation before it, and who was seen to follow, and when. */
+  /** `{ before, began, seen }` while one is under way: the newest generation before it, and who was seen to follow, and when. */
   #underWay = null
   #receipt = null
 
@@ -20,10 +20,12 @@ export class Fleet {
     this.#template = template
   }
 
-  /** An invalidation was asked for. @param {number | null} before the store's generation until then */
-  begin(before, at) {
+  /** An invalidation was asked for. @param {object} state an answer of `/console/state` until then */
+  begin({ redis, fleet }, at) {
+    // Some may have acknowledged an invalidation of something else since that of the prompt.
+    const known = [redis, ...(fleet ?? [])].map(({ generation }) => generation ?? 0)
     this.#receipt = null
-    this.#underWay = { before: before ?? 0, began: at, seen: new Map() }
+    this.#underWay = { before: Math.max(...known), began: at, seen: new Map() }
   }
 
   /** It is over. @param {object | null} receipt null if it failed */
@@ -107,8 +109,8 @@ function confirmed({ by, confirmedAfterMs: afterMs }) {
 }
 
 /** Where the store does not list the fleet, the instance that answers is all that is known. */
-function self({ instance, near }) {
-  return { id: instance, generation: near.generation, leaseMs: near.leaseLeftMs, self: true }
+function self({ instance, systemPrompt: { generation, leaseLeftMs } }) {
+  return { id: instance, generation, leaseMs: leaseLeftMs, self: true }
 }
 
 function fill(row, { generation, leaseMs, self }, { kind, words, afterMs = null }) {
