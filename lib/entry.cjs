@@ -72,7 +72,7 @@ exports.Entry = class Entry {
     return found === false ? this.#ask(exports.DETAILED) : this.#take(found, exports.DETAILED)
   }
 
-  /** The handle stands for nothing any more; whether it was the one in use. Values of the next are numbered from 1 again. */
+  /** The handle stands for nothing any more; whether it was the one in use. Values and loads of the next are numbered from 1 again. */
   leave(handle) {
     if (handle !== this.#handle) return false
     this.#handle = NONE
@@ -80,6 +80,8 @@ exports.Entry = class Entry {
     this.#reading = undefined
     this.#value = undefined
     this.#detailed = undefined
+    this.#load = 0
+    this.#loading = undefined
     return true
   }
 
