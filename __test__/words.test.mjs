@@ -5,110 +5,11 @@ import { promptCache } from '../dev/prompt-cache.mjs'
 
 import { deadLinks } from '../dev/check/links.mjs'
 import { wrongMetrics } from '../dev/check/metrics.mjs'
-import { wrongOptions } from '../dev/check/options.mjs'
 import { membersOf } from '../dev/check/types.mjs'
 import { optionsOn, withStore } from './support/store.mjs'
 
 const store = withStore(test)
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
-const TEXTS = {
-  readme: read('README.md'),
-  types: read('index.d.ts'),
-  config: read('src/core/config.rs'),
-}
-
-test('the options of the README are those of the types, with the defaults of the code', (t) => {
-  t.deepEqual(wrongOptions(TEXTS), [])
-})
-
-const UNTRUE = [
-  ['an option without a row', 'readme', /^\| `push` .*\n/m, '', /push is missing/],
-  [
-    'a row without an option',
-    'readme',
-    '| `push` ',
-    '| `pull` ',
-    /push is missing[^]*there is no pull/,
-  ],
-  [
-    'another variable',
-    'readme',
-    '`SUPABASE_URL`  ',
-    '`SUPABASE_HOST` ',
-    /supabaseUrl has the variable SUPABASE_URL/,
-  ],
-  [
-    'another default in the table',
-    'readme',
-    /(`ttlSeconds` +\| – +\| )`300`/,
-    '$1`60` ',
-    /ttlSeconds has the default 300/,
-  ],
-  [
-    'another truth value in the table',
-    'readme',
-    /(`push` +\| – +\| )`true`/,
-    '$1`false`',
-    /push has the default true/,
-  ],
-  [
-    'no default in the table',
-    'readme',
-    /(`keyPrefix` +\| – +\| )`grove:system-prompt`/,
-    '$1–',
-    /keyPrefix has the default/,
-  ],
-  [
-    'another default in words',
-    'readme',
-    'nothing is signed',
-    'all is signed',
-    /signingKey has the default nothing is signed/,
-  ],
-  [
-    'another default in the code',
-    'config',
-    'DEFAULT_TTL_SECONDS: f64 = 300.0',
-    'DEFAULT_TTL_SECONDS: f64 = 60.0',
-    /ttlSeconds/,
-  ],
-  [
-    'another truth value in the code',
-    'config',
-    'self.push.unwrap_or(true)',
-    'self.push.unwrap_or(false)',
-    /push has the default false/,
-  ],
-  [
-    'a default that the code does not show',
-    'config',
-    'self.push.unwrap_or(true)',
-    'push(self)',
-    /push is missing/,
-  ],
-  [
-    'another default in the types',
-    'types',
-    /(interface CacheOptions [^]*?)Default: `info`/,
-    '$1Default: `warn`',
-    /logLevel has the default/,
-  ],
-  [
-    'an option without a type',
-    'types',
-    /(interface CacheOptions [^]*?) {2}push\?: boolean \| undefined\n/,
-    '$1',
-    /there is no push/,
-  ],
-]
-for (const [situation, text, from, to, message] of UNTRUE) {
-  test(`${situation} is found`, (t) => {
-    const changed = TEXTS[text].replace(from, to)
-    t.not(changed, TEXTS[text], 'nothing was changed')
-    t.regex(wrongOptions({ ...TEXTS, [text]: changed }).join('\n'), message)
-  })
-}
-
 const TABLE = `
 ## Metrics
 
