@@ -21,6 +21,8 @@ mod validation;
 pub use answer::{Answer, Receipt, Tier};
 pub use context::Parts;
 pub use entry::CachedEntry;
+#[cfg(feature = "testing")]
+pub(crate) use load::within_cap;
 pub use receipts::Proof;
 pub use report::ms;
 

@@ -13,6 +13,8 @@ pub use breaker::Phase;
 pub use link::{Command, Link, Replies, Reply, Script};
 pub use sync_token::SyncToken;
 pub use upstash::Upstash;
+#[cfg(feature = "testing")]
+pub(crate) use upstash::{result, results};
 
 use crate::clock::Clock;
 use crate::error::Fault;

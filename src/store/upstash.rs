@@ -92,7 +92,7 @@ impl Link for Upstash {
 }
 
 /// The results of several commands.
-fn results(answer: &Answer) -> Result<Replies, Fault> {
+pub(crate) fn results(answer: &Answer) -> Result<Replies, Fault> {
     if answer.status == 200
         && let Ok(Value::Array(items)) = serde_json::from_slice(&answer.body)
     {
