@@ -26,6 +26,9 @@ class Reading {
   }
 }
 
+/** In place of the number of a load: the entry is loaded even if others took its room at once. */
+const NEW = -1
+
 /** What is read of an entry. */
 exports.VALUE = 0
 exports.DETAILED = 1
@@ -105,12 +108,12 @@ exports.Entry = class Entry {
   #ask(form) {
     try {
       const { native } = this.#core
-      if (this.#handle === NONE) this.#handle = this.#parts.open(this)
-      let asked = called(() => native.ask(this.#handle, this.#load))
+      let asked = this.#handle !== NONE && called(() => native.ask(this.#handle, this.#load))
       if (asked === false) {
+        // It is new, or had to leave the memory.
         this.leave(this.#handle)
         this.#handle = this.#parts.open(this)
-        asked = called(() => native.ask(this.#handle, 0))
+        asked = called(() => native.ask(this.#handle, NEW))
       }
       if (asked !== true) this.#begin(asked)
     } catch (error) {

@@ -1,7 +1,7 @@
 //! The targets of `fuzz/` on stable Rust: every file of their corpora, and thousands of variants of each. A fuzzer finds more,
 //! as it sees which branches an input takes; this keeps what it found.
 //!
-//! `PROPTEST_CASES=100000 cargo test --no-default-features --test corpus` tries more of them.
+//! `PROPTEST_CASES=100000 cargo test --no-default-features --features testing --test corpus` tries more of them.
 
 // A test may panic: that is how it fails.
 #![allow(clippy::expect_used, clippy::unwrap_used)]

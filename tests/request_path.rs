@@ -8,11 +8,11 @@ mod common;
 
 use common::server::{ScriptedServer, answer, read_request};
 use common::{HandClock, Lines, prompt, row};
-use grove_shared_cache::config::Options;
-use grove_shared_cache::core::answer::Tier;
-use grove_shared_cache::core::cache::Cache;
-use grove_shared_cache::core::wiring;
+use grove_shared_cache::cache::{Answer, CachedEntry, Receipt, SharedCache, Tier};
+use grove_shared_cache::config::{self, Capacity, Limits, Place, Settings};
+use grove_shared_cache::error::Error;
 use grove_shared_cache::http::{Deadline, Http, Trust};
+use grove_shared_cache::observe::Stats;
 use grove_shared_cache::observe::log::Level;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -29,21 +29,68 @@ const SOURCE_TIMEOUT_MS: u64 = 300;
 /// What a loaded machine may add to a deadline.
 const SLACK_MS: u64 = 1000;
 
-fn open(store: &str, source: &str, lines: &Arc<Lines>) -> Arc<Cache> {
-    let options = Options {
-        upstash_url: Some(store.into()),
-        upstash_token: Some(TOKEN.into()),
-        supabase_url: Some(source.into()),
-        supabase_key: Some(KEY.into()),
-        redis_timeout_ms: Some(REDIS_TIMEOUT_MS as f64),
-        source_timeout_ms: Some(SOURCE_TIMEOUT_MS as f64),
-        log_level: Some("debug".into()),
-        // Every read asks, and nobody else talks to the scripted servers.
-        max_staleness_ms: Some(0.0),
-        push: Some(false),
-        ..Options::default()
-    };
-    wiring::wire(options.resolve(|_| None).unwrap(), None, lines.clone()).unwrap()
+/// A cache with its prompt.
+struct Prompt {
+    cache: Arc<SharedCache>,
+    entry: Arc<CachedEntry>,
+}
+
+impl Prompt {
+    fn of(settings: Settings, lines: &Arc<Lines>) -> Self {
+        let (cache, project) = config::build(settings, lines.clone()).unwrap();
+        let entry = cache.add_single(project.system_prompt(None));
+        Prompt { cache, entry }
+    }
+
+    async fn fetch(&self) -> Answer {
+        self.cache.fetch(&self.entry).await
+    }
+
+    async fn invalidate(&self) -> Result<Receipt, Error> {
+        let names = [config::SYSTEM_PROMPT.into()].into();
+        self.cache.invalidate(names, false).await
+    }
+
+    fn stats(&self) -> &Stats {
+        &self.entry.definition.stats
+    }
+}
+
+fn at(url: &str, token: &str, reason: &str) -> Place {
+    let (token, reason) = (token.to_owned(), reason.to_owned());
+    match url.parse() {
+        Ok(url) => Place::At { url, token },
+        Err(_) => Place::Nowhere { reason },
+    }
+}
+
+/// `""`: not configured. Every read asks, and nobody else talks to the scripted servers.
+fn settings(store: &str, source: &str) -> Settings {
+    Settings {
+        store: at(store, TOKEN, "no store is set"),
+        supabase: at(source, KEY, "no source is set"),
+        prompt_file: None,
+        fallback_prompt: None,
+        key_prefix: "grove".into(),
+        signing_keys: None,
+        limits: Limits {
+            ttl_seconds: 300,
+            max_staleness: Duration::ZERO,
+            redis_timeout: Duration::from_millis(REDIS_TIMEOUT_MS),
+            source_timeout: Duration::from_millis(SOURCE_TIMEOUT_MS),
+        },
+        capacity: Capacity {
+            max_entries: 10,
+            max_bytes: 1 << 20,
+        },
+        push: false,
+        threshold: Some(Level::Debug),
+        extra_roots: None,
+    }
+}
+
+fn open(store: &str, source: &str, lines: &Arc<Lines>) -> Prompt {
+    Prompt::of(settings(store, source), lines)
 }
 
 /// A source with one active row.
@@ -176,7 +223,7 @@ async fn whatever_the_store_answers_the_source_is_served_in_time() {
         let answer = cache.fetch().await;
         let took = begun.elapsed();
         assert_eq!(
-            (answer.tier, &*answer.entry.content),
+            (answer.tier, &*answer.value.content),
             (Tier::Source, &*prompt(PROMPT)),
             "{situation}"
         );
@@ -184,7 +231,7 @@ async fn whatever_the_store_answers_the_source_is_served_in_time() {
             took < Duration::from_millis(REDIS_TIMEOUT_MS + SOURCE_TIMEOUT_MS + SLACK_MS),
             "{situation}: {took:?}"
         );
-        assert_eq!(cache.stats.store_faults.get(), 1, "{situation}");
+        assert_eq!(cache.stats().store_faults.get(), 1, "{situation}");
         let error = cache.invalidate().await.unwrap_err();
         assert!(
             !error.to_string().contains("canary"),
@@ -211,7 +258,7 @@ async fn whatever_store_and_source_answer_the_fallback_is_served_in_time() {
             took < Duration::from_millis(REDIS_TIMEOUT_MS + SOURCE_TIMEOUT_MS + SLACK_MS),
             "{situation}: {took:?}"
         );
-        assert_eq!(cache.stats.source_faults.get(), 1, "{situation}");
+        assert_eq!(cache.stats().source_faults.get(), 1, "{situation}");
         assert_silent(&lines, situation);
     }
 }
@@ -278,7 +325,7 @@ async fn a_kept_connection_whose_peer_vanished_costs_one_command() {
     let cache = open(&store.url(), "", &Arc::new(Lines::default()));
     let mut lost = 0;
     for _ in 0..20 {
-        lost += usize::from(cache.values.get("key").await.is_err());
+        lost += usize::from(cache.cache.get("key").await.is_err());
     }
     assert_eq!(lost, 1);
 }
@@ -330,17 +377,12 @@ async fn a_flood_opens_a_bounded_number_of_sockets() {
         }
     })
     .await;
-    let options = Options {
-        upstash_url: Some(store.url()),
-        upstash_token: Some(TOKEN.into()),
-        redis_timeout_ms: Some(20_000.0),
-        ..Options::default()
-    };
-    let settings = options.resolve(|_| None).unwrap();
-    let cache = wiring::wire(settings, None, Arc::new(Lines::default())).unwrap();
+    let mut settings = settings(&store.url(), "");
+    settings.limits.redis_timeout = Duration::from_secs(20);
+    let Prompt { cache, .. } = Prompt::of(settings, &Arc::new(Lines::default()));
     let reads = (0..500).map(|_| {
         let cache = cache.clone();
-        tokio::spawn(async move { cache.values.get("key").await.unwrap() })
+        tokio::spawn(async move { cache.get("key").await.unwrap() })
     });
     for read in reads.collect::<Vec<_>>() {
         assert_eq!(read.await.unwrap(), None);
@@ -379,33 +421,27 @@ async fn the_sync_token_of_an_answer_is_sent_with_the_next_command() {
 #[tokio::test]
 async fn not_configured_is_told_once_and_every_read_is_answered() {
     let lines = Arc::new(Lines::default());
-    let settings = Options::default().resolve(|_| None).unwrap();
-    let cache = wiring::wire(settings, None, lines.clone()).unwrap();
+    let cache = open("", "", &lines);
     for _ in 0..3 {
         assert_eq!(cache.fetch().await.tier, Tier::Fallback);
     }
     let receipt = cache.invalidate().await.unwrap();
-    assert_eq!(receipt.generation, None);
+    assert_eq!(receipt.sequence, None);
     let lines = lines.at_least(Level::Info);
+    let told = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!(
-        lines
-            .iter()
-            .filter(|line| line.contains("UPSTASH_REDIS_REST_URL (upstashUrl) is not set"))
-            .count(),
+        told("[Cache] No shared cache: no store is set."),
         1,
         "{lines:?}"
     );
     assert_eq!(
-        lines
-            .iter()
-            .filter(|line| line.contains("SUPABASE_URL (supabaseUrl) is not set"))
-            .count(),
+        told("[SystemPrompt] No source: no source is set"),
         1,
         "{lines:?}"
     );
     assert_eq!(
         lines.last().unwrap(),
-        "[Cache] System prompt invalidated (this instance only: no shared cache)"
+        "[Cache] Invalidated (this instance only: no shared cache)"
     );
 }
 
@@ -414,17 +450,11 @@ async fn a_file_is_the_source_where_supabase_is_not_configured() {
     let folder = std::env::temp_dir().join(format!("grove-shared-cache-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("prompt.json");
-    let options = Options {
-        prompt_file: Some(path.to_str().unwrap().into()),
-        max_staleness_ms: Some(0.0),
-        ..Options::default()
+    let settings = Settings {
+        prompt_file: Some(path.clone()),
+        ..settings("", "")
     };
-    let cache = wiring::wire(
-        options.resolve(|_| None).unwrap(),
-        None,
-        Arc::new(Lines::default()),
-    )
-    .unwrap();
+    let cache = Prompt::of(settings, &Arc::new(Lines::default()));
 
     assert_eq!(
         cache.fetch().await.tier,
@@ -445,7 +475,7 @@ async fn a_file_is_the_source_where_supabase_is_not_configured() {
     }
     let answer = cache.fetch().await;
     assert_eq!(
-        (&*answer.entry.content, answer.entry.source.as_str()),
+        (&*answer.value.content, answer.value.source.as_str()),
         (&*prompt("filed"), "file")
     );
     std::fs::remove_dir_all(&folder).unwrap();

@@ -853,7 +853,7 @@ impl Load {
     }
 }
 
-fn within_cap(value: Value) -> Result<Value, String> {
+pub(crate) fn within_cap(value: Value) -> Result<Value, String> {
     if value.content.len() <= CONTENT_CAP_BYTES {
         Ok(value)
     } else {

@@ -21,6 +21,8 @@ mod validation;
 pub use answer::{Answer, Receipt, Tier};
 pub use context::Parts;
 pub use entry::CachedEntry;
+#[cfg(feature = "testing")]
+pub(crate) use load::within_cap;
 pub use receipts::Proof;
 pub use report::ms;
 
@@ -68,6 +70,11 @@ pub struct KeyedResource {
 impl KeyedResource {
     pub fn name(&self) -> &str {
         &self.definition.name
+    }
+
+    #[cfg(feature = "testing")]
+    pub fn stats(&self) -> &crate::observe::Stats {
+        &self.definition.stats
     }
 
     /// Counts the resources of a cache, from 0.

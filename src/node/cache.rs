@@ -203,7 +203,7 @@ impl NativeCache {
     }
 
     /// A read from further away: true if it joins the load of this number, else the number of its load and a promise of what
-    /// [`answers::read`] says. False if the entry had to leave the memory.
+    /// [`answers::read`] says. False if the entry had to leave the memory; where it is new (a load of -1), it is loaded all the same.
     #[napi(
         catch_unwind,
         ts_return_type = "boolean | [number, Promise<unknown[]>]"
@@ -215,7 +215,7 @@ impl NativeCache {
         load: f64,
     ) -> napi::Result<Either<bool, Array<'env>>> {
         let entry = self.0.entry(handle)?;
-        if entry.is_evicted() {
+        if entry.is_evicted() && load >= 0.0 {
             return Ok(Either::A(false));
         }
         let asking = within_runtime_if_available(|| self.0.cache.ask(&entry));

@@ -90,7 +90,11 @@ impl Scope {
             EVERYTHING => Scope::Everything,
             text => {
                 let names = text.split(',').filter(|name| !name.is_empty());
-                Scope::Of(names.map(Arc::from).collect())
+                let names: BTreeSet<Arc<str>> = names.map(Arc::from).collect();
+                if names.contains(EVERYTHING) {
+                    return Scope::Everything;
+                }
+                Scope::Of(names)
             }
         }
     }

@@ -19,5 +19,7 @@ pub use record::{MissReason, Snapshot, StoredRecord, judge, record};
 pub use sequence::{Generation, LogRecord, Notes, Sequence};
 pub use signature::Signer;
 #[cfg(feature = "testing")]
+pub use member::MOST_MEMBERS;
+#[cfg(feature = "testing")]
 pub use value::RESERVED_ATTRIBUTES;
 pub use value::{Age, Value, age};

@@ -6,7 +6,7 @@ mod system_prompt;
 
 pub use keyed::{KeyedValues, Kind, Loaded, Loader, OneOf};
 pub use keys::{EntryKeys, StoreKeys};
-pub use system_prompt::{Behaviours, COLUMNS, SystemPrompt, TABLE, assemble, section_names};
+pub use system_prompt::{Behaviours, COLUMNS, DEFAULT_FALLBACK, SystemPrompt, TABLE, assemble, section_names};
 
 use crate::observe::Formatter;
 use crate::protocol::Value;

@@ -14,6 +14,8 @@ pub use link::{Command, Link, Replies, Reply, Script};
 #[cfg(feature = "testing")]
 pub use sync_token::SyncToken;
 pub use upstash::Upstash;
+#[cfg(feature = "testing")]
+pub(crate) use upstash::{result, results};
 
 use crate::clock::Clock;
 use crate::error::Fault;

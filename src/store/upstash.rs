@@ -94,7 +94,7 @@ impl Link for Upstash {
 }
 
 /// The results of the commands of one transaction: a command that failed has an error of its own, and the others were done.
-fn results(answer: &Answer) -> Result<Replies, Fault> {
+pub(crate) fn results(answer: &Answer) -> Result<Replies, Fault> {
     if answer.status == 200
         && let Ok(Value::Array(items)) = serde_json::from_slice(&answer.body)
     {

@@ -3,4 +3,6 @@
 
 #[cfg(feature = "testing")]
 pub mod embedded;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 pub mod mutants;

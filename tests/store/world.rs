@@ -1,14 +1,14 @@
 //! A store under test, with a way to it for strangers, and keys that no other test uses.
 
 use crate::stack::Stack;
-use grove_shared_cache::core::clock::{Clock, SystemClock};
-use grove_shared_cache::core::error::Fault;
-use grove_shared_cache::core::http::{Deadline, Http, Trust};
-use grove_shared_cache::core::journal::Journal;
-use grove_shared_cache::core::log::{Level, LogSink, Logger};
+use grove_shared_cache::clock::{Clock, SystemClock};
+use grove_shared_cache::error::Fault;
+use grove_shared_cache::http::{Deadline, Http, Trust};
+use grove_shared_cache::observe::StateLog;
+use grove_shared_cache::observe::log::{Level, LogSink, Logger};
 use grove_shared_cache::protocol::{Generation, Scope, Sequence, StoredRecord};
 use grove_shared_cache::resource::{EntryKeys, KeyedValues, StoreKeys};
-use grove_shared_cache::store::upstash::Upstash;
+use grove_shared_cache::store::Upstash;
 use grove_shared_cache::store::{
     Command, Committed, Filling, Invalidation, Link, Reply, Store, Validated,
 };
@@ -77,7 +77,7 @@ impl World {
         let words = Arc::new(KeyedValues::new(&prefix, "test"));
         let logger = Logger::new(None, Arc::new(Quiet), words);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let journal = Arc::new(Journal::new(logger));
+        let journal = Arc::new(StateLog::new(logger));
         World {
             store: Store::new(link.clone(), keys.clone(), TIMEOUT, clock, journal),
             link,
