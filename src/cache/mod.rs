@@ -29,7 +29,6 @@ use crate::error::Error;
 use crate::http::Deadline;
 use crate::near::{EntryStore, HitValue};
 use crate::observe::StateLog;
-use crate::observe::Stats;
 use crate::observe::log::{Event, LogSink, Logger, Threshold};
 use crate::protocol::{Member, Signer, entry_dependency, resource_dependency, tag_dependency};
 use crate::resource::{EntryKeys, KeyedValues, Loader, OneOf, Resource};
@@ -76,9 +75,6 @@ impl KeyedResource {
         self.definition.number
     }
 
-    pub fn stats(&self) -> &Stats {
-        &self.definition.stats
-    }
 }
 
 /// A read under way.
@@ -209,6 +205,7 @@ impl SharedCache {
     }
 
     /// The entry, if it is in the near cache.
+    #[cfg(feature = "testing")]
     pub fn find(&self, resource: &KeyedResource, id: &str) -> Option<Arc<CachedEntry>> {
         self.entries.peek(resource.number(), id)
     }

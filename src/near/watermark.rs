@@ -110,14 +110,6 @@ pub enum Observed {
     Unchained,
 }
 
-/// The lease as people are shown it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// `None`: none was granted, or it was ended.
-    pub left: Option<Duration>,
-    pub applied: Option<Sequence>,
-}
-
 impl Watermark {
     pub fn new(max_staleness: Duration, mutation: Mutation) -> Self {
         Watermark {
@@ -130,10 +122,6 @@ impl Watermark {
             dependencies: Dependencies::default(),
             state: Mutex::default(),
         }
-    }
-
-    pub fn max_staleness(&self) -> Duration {
-        self.max_staleness
     }
 
     pub fn dependency(&self, name: &Arc<str>) -> Arc<Dependency> {
@@ -176,14 +164,6 @@ impl Watermark {
     pub fn is_confirmed_since(&self, moment: Duration) -> bool {
         let confirmed_at = self.confirmed_at.load(Acquire);
         confirmed_at > 0 && confirmed_at >= nanoseconds(moment)
-    }
-
-    pub fn lease(&self, now: Duration) -> Lease {
-        let until = Duration::from_nanos(self.leased_until());
-        Lease {
-            left: (until > Duration::ZERO).then(|| until.saturating_sub(now)),
-            applied: self.applied(),
-        }
     }
 
     /// Whether this reader is to renew the lease: one reader is, once it is due.

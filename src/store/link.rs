@@ -16,6 +16,7 @@ pub enum Script {
 }
 
 impl Script {
+    #[cfg(feature = "testing")]
     pub const ALL: [Script; 6] = [
         Script::Invalidate,
         Script::Fill,

@@ -11,6 +11,7 @@ mod upstash;
 
 pub use breaker::Phase;
 pub use link::{Command, Link, Replies, Reply, Script};
+#[cfg(feature = "testing")]
 pub use sync_token::SyncToken;
 pub use upstash::Upstash;
 
