@@ -25,7 +25,7 @@ const REFUSED = [
   [{ name: 'a:b' }, `option name is "a:b": ${CHARACTERS}`],
   [{ name: 'a\n' }, `option name is "a\\n": ${CHARACTERS}`],
   [{ name: 'x'.repeat(65) }, `option name is a longer string: ${CHARACTERS}`],
-  ...['system-prompt', 'tag', 'sequence', 'log', 'members', 'events'].map((name) => [
+  ...['system-prompt', 'tag'].map((name) => [
     { name, load },
     `option name is "${name}": it must be another: it is a word of the keys`,
   ]),
