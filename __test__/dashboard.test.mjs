@@ -23,6 +23,7 @@ const interpolate = (expression) =>
 
 /** The series as Prometheus keeps them: with what it scraped. */
 const cache = promptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
+await cache.fetchActiveSystemPrompt()
 const families = readExposition(cache.metrics())
 const series = samplesOf(families).map(({ name, labels }) => ({
   name,

@@ -30,7 +30,7 @@ test('an error of the addon keeps its code, message, retryability and cause', (t
     retryable: true,
     cause: { code: 'timeout', message: 'no answer within 500 ms' },
   }
-  const error = fromNative(JSON.stringify(described))
+  const error = fromNative(described)
   t.true(error instanceof CacheError)
   const { code, message, retryable, cause } = error
   const { cause: fault, ...own } = described
@@ -41,9 +41,12 @@ test('an error of the addon keeps its code, message, retryability and cause', (t
 
 test('an error of the addon without a cause has none', (t) => {
   for (const cause of [undefined, null]) {
-    const error = fromNative(
-      JSON.stringify({ code: 'CLOSED', message: 'the cache is closed', retryable: false, cause }),
-    )
+    const error = fromNative({
+      code: 'CLOSED',
+      message: 'the cache is closed',
+      retryable: false,
+      cause,
+    })
     t.is(error.code, 'CLOSED')
     t.false('cause' in error)
   }

@@ -163,20 +163,20 @@ test.serial(
 test('one whose worker is terminated while it is asked takes nobody with it', async (t) => {
   const worker = `
     import { parentPort } from 'node:worker_threads'
-    import { SystemPromptCache } from 'grove-shared-cache'
-    const cache = promptCache({
+    import { SharedCache } from 'grove-shared-cache'
+    const cache = new SharedCache({
       upstashUrl: '', supabaseUrl: '', sourceTimeoutMs: 60_000, logLevel: 'debug', onLog() {},
       legacySource: () => new Promise(() => parentPort.postMessage('asked')),
     })
     setInterval(() => {}, 1000)
-    cache.fetchActiveSystemPrompt()`
+    cache.systemPrompt.fetchActiveSystemPrompt()`
   const program = `
     import { Worker } from 'node:worker_threads'
     import { once } from 'node:events'
-    import { SystemPromptCache } from 'grove-shared-cache'
-    const own = promptCache({
+    import { SharedCache } from 'grove-shared-cache'
+    const own = new SharedCache({
       upstashUrl: '', supabaseUrl: '', logLevel: 'silent', legacySource: () => 'still here',
-    })
+    }).systemPrompt
     for (let round = 0; round < 10; round++) {
       const worker = new Worker(${JSON.stringify(worker)}, { eval: true })
       await once(worker, 'message')

@@ -17,7 +17,7 @@ import { builtAddon } from '../dev/setup.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const NAME = 'grove-shared-cache'
-const FILES = ['index.js', 'index.cjs', 'index.mjs', 'load-failure.cjs']
+const FILES = ['index.cjs', 'index.mjs', 'native.js']
 const REQUIRE = `require('${NAME}')`
 const ADDON = basename(builtAddon())
 /** Makes the process one on another platform, for all that JavaScript sees of it. */

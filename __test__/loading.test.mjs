@@ -18,8 +18,8 @@ test.serial.before(() =>
 const environment = () => ({ ...stack.environment })
 
 const NAMES = [
+  'CacheError',
   'SharedCache',
-  'SystemPromptCache',
   'assemblePromptContent',
   'cache',
   'close',
@@ -33,6 +33,7 @@ const NAMES = [
   'metrics',
   'narrativeGraph',
   'ragContext',
+  'sharedCache',
   'stats',
   'supabaseResource',
 ]
@@ -56,8 +57,7 @@ test('an ES module and a CommonJS module have the same of it', async (t) => {
   const required = createRequire(import.meta.url)('grove-shared-cache')
   t.is(whole, required)
   t.deepEqual(imported, { ...required })
-  const { __napiBindingTarget, ...named } = imported
-  t.deepEqual(Object.keys(named).toSorted(), NAMES.toSorted())
+  t.deepEqual(Object.keys(imported).toSorted(), NAMES.toSorted())
 })
 
 test.serial('a CommonJS module requires them', async (t) => {
@@ -93,7 +93,7 @@ test.serial('with nothing configured there is the fallback prompt, and two warni
   })
   t.is(status, 0)
   t.is(stdout.match(/^prompt: of the environment$/gm).length, 3)
-  t.is(stderr.match(/^\[SystemPrompt\]/gm).length, 2, stderr)
+  t.is(stderr.match(/^\[(Cache|SystemPrompt)\]/gm).length, 2, stderr)
 })
 
 test.serial('a wrong environment is a warning that says what to do, never a crash', async (t) => {
@@ -119,10 +119,10 @@ test.serial('importing alone does nothing and ends at once', async (t) => {
 
 test.serial('a process with a used cache ends by itself', async (t) => {
   const program = `
-    import { SystemPromptCache, fetchActiveSystemPrompt, configure } from 'grove-shared-cache'
+    import { SharedCache, fetchActiveSystemPrompt, configure } from 'grove-shared-cache'
     await fetchActiveSystemPrompt()
-    globalThis.kept = new SystemPromptCache({ onLog() {}, legacySource: async () => 'x' })
-    await kept.fetchActiveSystemPrompt()
+    globalThis.kept = new SharedCache({ onLog() {}, legacySource: async () => 'x' })
+    await kept.systemPrompt.fetchActiveSystemPrompt()
     console.log('done')`
   const { status, signal, stdout } = await runProgram(program, { environment: environment() })
   t.is(signal, null, 'it was not killed after 30 s')

@@ -52,12 +52,11 @@ function answered(t, cache, expected) {
 const count = (cache, name, expected, labels) =>
   until(() => value(cache, name, labels) === expected, `${expected} ${name}`)
 
-/** Until nothing is under way that the cache sent beside its first reads: it has stored the prompt, and said that it has it. */
+/** Until nothing is under way that the cache sent beside its first reads: it has stored the prompt, and is listed. */
 async function settled(cache) {
   await until(async () => {
-    const { fleet: listed, near, counters } = await cache.debugSystemPrompt()
-    const { generation } = listed.find(({ self }) => self)
-    return generation === near.generation && counters.fills === counters.loaded
+    const { fleet: listed, counters } = await cache.debugSystemPrompt()
+    return listed.some(({ self }) => self) && counters.fills === counters.loaded
   }, 'what is sent beside')
 }
 
@@ -65,6 +64,7 @@ test.serial('a page is in order whatever was done, and nothing on it falls', asy
   const keyPrefix = `test:${randomUUID()}:AZaz09._-`
   const { instance } = closing(t, { ...ASKING, keyPrefix })
   const cache = instance()
+  await read(cache)
   const pages = [readExposition(cache.metrics())]
   for (const deed of [
     () => read(cache, 3),
@@ -239,19 +239,14 @@ test.serial('the push stream: opened, heard, broken, opened again, closed', asyn
   await read(cache)
   await count(cache, 'push_connects_total', 1)
   t.is(value(cache, 'push_connected'), 1)
-  // Opening it has ended the first lease.
-  await until(async () => {
-    await read(cache)
-    return cache.stats().near.leaseLeftMs > 0
-  }, 'a lease')
 
   const admin = instance({ push: false })
   for (const pushes of [1, 2]) {
     const { generation } = await admin.invalidateSystemPrompt()
     await count(cache, 'pushes_total', pushes)
     await read(cache)
-    t.is(value(cache, 'generation'), generation)
-    t.is(cache.stats().near.generation, generation)
+    t.is(value(cache, 'sequence'), generation)
+    t.is(cache.stats().systemPrompt.generation, generation)
   }
   t.false(admin.stats().push.enabled)
 
@@ -336,7 +331,7 @@ test.serial('staleness is counted at each renewal, and is within the bound', asy
   t.is(value(cache, 'staleness_seconds_count'), 0, 'nothing had been served before')
   for (const renewals of [1, 2, 3]) {
     // Nobody reads for longer than that: it is not served meanwhile.
-    await until(() => cache.stats().near.ageMs > 200, 'the end of the lease')
+    await until(() => cache.stats().systemPrompt.ageMs > 200, 'the end of the lease')
     await read(cache)
     t.is(value(cache, 'staleness_seconds_count'), renewals)
   }
@@ -365,8 +360,11 @@ test.serial('propagation is what the receipts say', async (t) => {
   t.is(value(listener, 'propagation_seconds_count'), 0)
 })
 
-test.serial('two caches share no series, and their pages cannot be one', (t) => {
-  const caches = ['one', 'two'].map((keyPrefix) => closing(t, { keyPrefix }).instance())
+test.serial('two caches share no series, and their pages cannot be one', async (t) => {
+  const caches = ['one', 'two'].map((name) =>
+    closing(t, { keyPrefix: `test:${randomUUID()}:${name}` }).instance(),
+  )
+  for (const cache of caches) await read(cache)
   const pages = caches.map((cache) => cache.metrics())
   const [one, two] = pages.map((page) => samplesOf(readExposition(page)).map(seriesOf))
   t.deepEqual(
@@ -409,7 +407,11 @@ test.serial('the commands that are counted are those that are billed', async (t)
         return commands('refreshes') > 0
       }),
     'a prompt that was deleted': async () => {
-      await stack.redis.del(`${prefix}:system-prompt:active`, `${prefix}:system-prompt:version`, `${prefix}:system-prompt:config`)
+      await stack.redis.del(
+        `${prefix}:system-prompt:active`,
+        `${prefix}:system-prompt:version`,
+        `${prefix}:system-prompt:config`,
+      )
       for (const cache of caches) await read(cache)
     },
     'a generation that was deleted': async () => {
@@ -424,9 +426,12 @@ test.serial('the commands that are counted are those that are billed', async (t)
     'a receipt of all': () => admin.invalidateSystemPrompt({ wait: 'all' }),
     'a receipt of one that is gone': async () => {
       const id = '0'.repeat(16)
-      await stack.redis.sadd(`${prefix}:fleet`, id)
+      const gone = { applied: null, leaseMs: 100, at: 0 }
+      await stack.redis.hset(`${prefix}:members`, id, JSON.stringify(gone))
       const { instances } = await admin.invalidateSystemPrompt({ wait: 'all' })
-      t.is(instances.find((it) => it.id === id).by, 'gone')
+      t.is(instances.find((it) => it.id === id).by, 'lease-expired')
+      const isListed = () => stack.redis.hexists(`${prefix}:members`, id)
+      await until(async () => !(await isListed()), 'its removal')
     },
     'a fill that is refused': async () => {
       const { hits } = stack.supabase.faults
@@ -440,13 +445,13 @@ test.serial('the commands that are counted are those that are billed', async (t)
     },
     'what people are shown': () => Promise.all(caches.map((cache) => cache.debugSystemPrompt())),
     'a fleet that is lost': async () => {
-      const listed = caches.map((cache) => `${prefix}:instance:${cache.stats().instance}`)
-      await stack.redis.del(`${prefix}:fleet`, `${prefix}:settling`, ...listed)
+      await stack.redis.del(`${prefix}:members`)
+      await admin.invalidateSystemPrompt({ wait: 'all' })
       await until(async () => {
         for (const cache of caches) await read(cache)
-        return (await stack.redis.scard(`${prefix}:fleet`)) === caches.length
+        const ids = Object.keys(await stack.redis.hgetall(`${prefix}:members`))
+        return caches.every((cache) => ids.includes(cache.stats().instance))
       }, 'the same fleet')
-      await admin.invalidateSystemPrompt({ wait: 'all' })
     },
     'the end': () => Promise.all(caches.map((cache) => cache.close())),
   })) {
@@ -480,22 +485,23 @@ test.serial('stats() tells the hit rate, and what is in memory', async (t) => {
   t.like(cache.stats(), {
     closed: false,
     hitRate: null,
-    near: { ageMs: null, leaseLeftMs: null, generation: null },
+    near: { entries: 0, evictions: 0 },
+    systemPrompt: { ageMs: null, leaseLeftMs: null, generation: null },
     lastErrors: { redis: null, source: null, push: null },
   })
   await read(cache, 4)
-  const { hitRate, near } = cache.stats()
+  const { hitRate, systemPrompt } = cache.stats()
   t.is(hitRate, 3 / 4)
-  t.true(near.ageMs > 0 && near.ageMs < 30_000)
-  t.true(Math.abs(near.ageMs + near.leaseLeftMs - maxStalenessMs) < 0.01)
-  await until(() => cache.stats().near.ageMs > near.ageMs, 'some time')
-  t.true(cache.stats().near.leaseLeftMs < near.leaseLeftMs)
+  t.true(systemPrompt.ageMs > 0 && systemPrompt.ageMs < 30_000)
+  t.true(Math.abs(systemPrompt.ageMs + systemPrompt.leaseLeftMs - maxStalenessMs) < 0.01)
+  await until(() => cache.stats().systemPrompt.ageMs > systemPrompt.ageMs, 'some time')
+  t.true(cache.stats().systemPrompt.leaseLeftMs < systemPrompt.leaseLeftMs)
 
   const asked = cache.invalidateSystemPrompt()
-  t.is(cache.stats().near.leaseLeftMs, null, 'an invalidation ends it at the call')
+  t.is(cache.stats().systemPrompt.leaseLeftMs, null, 'an invalidation ends it at the call')
   const { generation } = await asked
   await read(cache)
-  t.is(cache.stats().near.generation, generation)
+  t.is(cache.stats().systemPrompt.generation, generation)
 })
 
 for (const [fault, expected, ofTheStream = expected] of [
@@ -522,7 +528,7 @@ test.serial('debugSystemPrompt() lists every instance once, and itself as such',
   const { instance } = closing(t, LEASED)
   const caches = [instance(), instance({ maxStalenessMs: 0 }), instance()]
   for (const cache of caches) await read(cache)
-  const [{ generation }] = [await caches[0].invalidateSystemPrompt()]
+  await caches[0].invalidateSystemPrompt()
   for (const cache of caches) await read(cache)
   const ids = (list) => list.map((cache) => cache.stats().instance).toSorted()
   t.is(new Set(ids(caches)).size, 3)
@@ -543,7 +549,9 @@ test.serial('debugSystemPrompt() lists every instance once, and itself as such',
     return listed.find(({ id }) => id === caches[1].stats().instance)
   }
   t.is((await leases()).leaseMs, 0)
-  await until(async () => (await leases()).generation === generation, 'what it acknowledged')
+  await caches[0].invalidateSystemPrompt({ wait: 'all' })
+  const { generation } = await caches[0].debugSystemPrompt().then(({ redis }) => redis)
+  t.is((await leases()).generation, generation, 'what it acknowledged')
 
   await caches[2].close()
   t.true(caches[2].stats().closed)

@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 import { activatePrompt, editActivePrompt } from '../dev/prompt-edits.mjs'
-import { ASKING, acknowledged, fleet, quiet, withStack } from './support/stack.mjs'
+import { ASKING, fleet, listed, quiet, withStack } from './support/stack.mjs'
 import { until } from '../dev/until.mjs'
 
 const stack = withStack(test)
 
 const text = (identity) => `## Identity\n${identity}`
-const filled = ({ redis }, prefix) => until(() => redis.exists(`${prefix}:system-prompt:active`), 'the fill')
+const filled = ({ redis }, prefix) =>
+  until(() => redis.exists(`${prefix}:system-prompt:active`), 'the fill')
 
 test.serial('an instance loads from Supabase, the others hit Redis', async (t) => {
   const row = await activatePrompt(stack.sql, { title: 'First', payload: { identity: 'one' } })
@@ -52,8 +53,10 @@ test.serial('a change reaches every instance with the invalidation', async (t) =
   t.true(Number.isSafeInteger(receipt.generation))
   t.true(Math.abs(Date.now() - receipt.committedAt) < 10_000)
   for (const each of instances) {
-    const config = await each.fetchActiveSystemPromptConfig()
-    t.is(config.content, text('after'))
+    const config = await until(async () => {
+      const config = await each.fetchActiveSystemPromptConfig()
+      return config.content === text('after') && config
+    }, 'the change')
     t.is(config.generation, receipt.generation)
   }
   t.true(
@@ -73,14 +76,13 @@ test.serial('the keys hold what the protocol says, and expire', async (t) => {
   const cache = instance()
   const config = await cache.fetchActiveSystemPromptConfig()
   await filled(stack, prefix)
-  await acknowledged(stack, prefix, cache)
+  await listed(stack, prefix, cache)
 
   t.is(await stack.redis.get(`${prefix}:system-prompt:active`), text('kept'))
   t.is(await stack.redis.get(`${prefix}:system-prompt:version`), config.version)
   const generation = await stack.redis.get(`${prefix}:system-prompt:generation`)
   const stored = JSON.parse(await stack.redis.get(`${prefix}:system-prompt:config`))
   t.like(stored, {
-    generation: Number(generation),
     version: config.version,
     sha256: createHash('sha256').update(text('kept')).digest('hex'),
     responseMode: 'architect',
@@ -94,28 +96,30 @@ test.serial('the keys hold what the protocol says, and expire', async (t) => {
   })
   t.regex(stored.id, /^[0-9a-f-]{36}$/)
   for (const key of ['active', 'version', 'config']) {
-    const ttl = await stack.redis.ttl(`${prefix}:${key}`)
+    const ttl = await stack.redis.ttl(`${prefix}:system-prompt:${key}`)
     t.true(ttl > 70 && ttl <= 77, `${key} expires in ${ttl} s`)
   }
   t.is(await stack.redis.ttl(`${prefix}:system-prompt:generation`), -1, 'the generation stays')
-  t.is(await stack.redis.ttl(`${prefix}:fleet`), -1, 'and so does the list of instances')
-  const { instance: id } = cache.stats()
-  t.deepEqual(await stack.redis.smembers(`${prefix}:fleet`), [id])
-  const standing = JSON.parse(await stack.redis.get(`${prefix}:instance:${id}`))
-  t.deepEqual(standing, { generation: config.generation, leaseMs: 1000 })
-  const ttl = await stack.redis.ttl(`${prefix}:instance:${id}`)
-  t.true(ttl > 290 && ttl <= 300, `an instance is listed for ${ttl} s`)
-  // The others have ends of their own: a claim, and the time in which a new list may not be whole.
-  for (const key of ['loader', 'settling']) {
-    t.true((await stack.redis.pttl(`${prefix}:${key}`)) !== -1, key)
-    await stack.redis.del(`${prefix}:${key}`)
+  t.is(generation, stored.sequence.toString(), 'the fill made it of the sequence')
+  t.is(await stack.redis.get(`${prefix}:sequence`), generation)
+  for (const key of ['sequence', 'members']) {
+    t.is(await stack.redis.ttl(`${prefix}:${key}`), -1, `and so does ${key}`)
   }
-  const lasting = ['active', 'config', 'fleet', 'generation', `instance:${id}`, 'version']
-  const keys = (await stack.redis.keys(`${prefix}:*`)).toSorted()
-  t.deepEqual(
-    keys,
-    lasting.map((name) => `${prefix}:${name}`),
-  )
+  const { '~': _, ...members } = await stack.redis.hgetall(`${prefix}:members`)
+  const { instance: id } = cache.stats()
+  t.deepEqual(Object.keys(members), [id])
+  const { applied, leaseMs, at } = JSON.parse(members[id])
+  t.is(leaseMs, 1000)
+  t.true(applied === null || applied === config.generation)
+  t.true(Math.abs(Date.now() - at) < 10_000)
+  // A claim, which ends by itself.
+  t.not(await stack.redis.pttl(`${prefix}:system-prompt:loader`), -1)
+  await stack.redis.del(`${prefix}:system-prompt:loader`)
+  t.deepEqual((await stack.redis.keys(`${prefix}:*`)).toSorted(), [
+    `${prefix}:members`,
+    `${prefix}:sequence`,
+    ...['active', 'config', 'generation', 'version'].map((key) => `${prefix}:system-prompt:${key}`),
+  ])
 })
 
 test.serial('an edit in place and another title arrive too', async (t) => {
@@ -124,7 +128,8 @@ test.serial('an edit in place and another title arrive too', async (t) => {
   const [admin, chat] = [instance(), instance()]
   await chat.fetchActiveSystemPrompt()
   await editActivePrompt(stack.sql, { identity: 'edited', closingBehavior: 'question' })
-  await admin.invalidateSystemPrompt()
+  const { provenAfterMs } = await admin.invalidateSystemPrompt({ wait: 'all' })
+  t.not(provenAfterMs, null)
   t.like(await chat.fetchActiveSystemPromptConfig(), {
     content: text('edited'),
     closingBehavior: 'question',
@@ -140,7 +145,8 @@ test.serial('what a stranger does to the keys is a miss and never an answer', as
     'sets another prompt': () => stack.redis.set(`${prefix}:system-prompt:active`, 'injected'),
     'deletes the prompt': () => stack.redis.del(`${prefix}:system-prompt:active`),
     'deletes the config': () => stack.redis.del(`${prefix}:system-prompt:config`),
-    'writes a config of its own': () => stack.redis.set(`${prefix}:system-prompt:config`, '{"generation":1}'),
+    'writes a config of its own': () =>
+      stack.redis.set(`${prefix}:system-prompt:config`, '{"generation":1}'),
     'writes a config that is no JSON': () => stack.redis.set(`${prefix}:system-prompt:config`, 'x'),
     'makes a list of the prompt': async () => {
       await stack.redis.del(`${prefix}:system-prompt:active`)
@@ -182,7 +188,7 @@ test.serial('under a lease no read costs a command, and a fresh one costs one', 
   await leased.fetchActiveSystemPrompt()
   await filled(stack, prefix)
   await asking.fetchActiveSystemPrompt()
-  for (const cache of [leased, asking]) await acknowledged(stack, prefix, cache)
+  for (const cache of [leased, asking]) await listed(stack, prefix, cache)
   await quiet(stack)
 
   const before = stack.upstash.commands
@@ -235,12 +241,12 @@ test.serial('without an active row the fallback is served and nothing is stored'
     version: null,
     title: null,
   })
-  const onlyTheGeneration = async () => {
-    const keys = (await stack.redis.keys(`${prefix}:*`)).map((key) => key.slice(prefix.length + 1))
-    const ofTheFleet = (key) => /^(fleet|settling|instance:.*)$/.test(key)
-    return keys.filter((key) => !ofTheFleet(key)).join() === 'generation'
-  }
-  t.truthy(await until(onlyTheGeneration, 'nothing but the generation to be stored'))
+  await quiet(stack)
+  const keys = await stack.redis.keys(`${prefix}:system-prompt:*`)
+  t.deepEqual(
+    keys.filter((key) => !/:(generation|loader)$/.test(key)),
+    [],
+  )
   await activatePrompt(stack.sql, { identity: 'there again' })
   t.is(await cache.fetchActiveSystemPrompt(), text('there again'), 'found without an invalidation')
 })
@@ -322,7 +328,7 @@ test.serial('debug shows a read, the store and the counters', async (t) => {
     invalidations: 1,
   })
   t.like(cache.stats(), debug.counters)
-  const { redis, fleet: instances, near, push, ...rest } = debug
+  const { redis, fleet: instances, systemPrompt, push, ...rest } = debug
   t.is(redis.reason, null)
   t.like(cache.stats(), {
     instance: rest.instance,
@@ -330,7 +336,8 @@ test.serial('debug shows a read, the store and the counters', async (t) => {
     closed: false,
     lastErrors: { redis: null, source: null, push: null },
   })
-  t.true(near.ageMs >= 0 && near.leaseLeftMs > 0 && near.generation === receipt.generation)
+  t.true(systemPrompt.ageMs >= 0 && systemPrompt.leaseLeftMs > 0)
+  t.is(systemPrompt.generation, receipt.generation)
   t.deepEqual(push, { enabled: false, connected: false, reconnects: 0, lastEventAgoMs: null })
   t.like(instances, [{ id: rest.instance, leaseMs: 1000, self: true }])
 })

@@ -6,7 +6,7 @@ import { until } from '../dev/until.mjs'
 import { runTrials } from '../dev/receipts/trials.mjs'
 import { problemsOf } from '../dev/receipts/report.mjs'
 import { startInstances } from '../dev/instances.mjs'
-import { acknowledged, fleet, withStack } from './support/stack.mjs'
+import { fleet, listed, withStack } from './support/stack.mjs'
 
 const stack = withStack(test)
 const TIMEOUTS = { redisTimeoutMs: 500, sourceTimeoutMs: 2000 }
@@ -20,11 +20,13 @@ async function readers(t, count, options) {
   const instances = Array.from({ length: count }, () => made.instance())
   t.teardown(() => Promise.all(instances.map((cache) => cache.close())))
   for (const cache of instances) await cache.fetchActiveSystemPrompt()
-  for (const cache of instances) await acknowledged(stack, made.prefix, cache)
-  await stack.redis.del(`${made.prefix}:settling`)
+  for (const cache of instances) await listed(stack, made.prefix, cache)
+  await stack.redis.hset(`${made.prefix}:members`, '~', 'whole')
   return { ...made, instances }
 }
 
+const members = async (prefix) =>
+  (await stack.redis.hkeys(`${prefix}:members`)).filter((id) => id !== '~').toSorted()
 const ids = (instances) => instances.map((cache) => cache.stats().instance).toSorted()
 const connected = (instances) =>
   until(() => instances.every((cache) => cache.stats().push.connected), 'the streams')
@@ -59,7 +61,7 @@ test.serial(
     const reading = setInterval(() => busy.fetchActiveSystemPrompt(), 10)
     t.teardown(() => clearInterval(reading))
     // It asks again well before a lease has passed since the commit.
-    await until(() => busy.stats().near.leaseLeftMs < 1000, 'half of its lease to be over')
+    await until(() => busy.stats().systemPrompt.leaseLeftMs < 1000, 'half of its lease to be over')
     const receipt = await admin.invalidateSystemPrompt(ALL)
     const by = Object.fromEntries(receipt.instances.map((one) => [one.id, one]))
     const [, ofBusy, ofIdle] = instances.map((cache) => by[cache.stats().instance])
@@ -74,7 +76,7 @@ test.serial('an instance that is closed is on the list no more', async (t) => {
   const [admin, leaving] = instances
   await leaving.close()
   t.true(leaving.stats().closed)
-  t.deepEqual(await stack.redis.smembers(`${prefix}:fleet`), [admin.stats().instance])
+  t.deepEqual(await members(prefix), [admin.stats().instance])
   const receipt = await admin.invalidateSystemPrompt(ALL)
   t.deepEqual(
     receipt.instances.map(({ id }) => id),
@@ -83,20 +85,21 @@ test.serial('an instance that is closed is on the list no more', async (t) => {
 })
 
 test.serial(
-  'an instance that has not been heard of for minutes is gone after a lease, and then off the list',
+  'an instance that died is waited for as long as its lease, and then taken off the list',
   async (t) => {
     const { instances, prefix } = await readers(t, 1, { maxStalenessMs: 300 })
-    await stack.redis.sadd(`${prefix}:fleet`, 'dead')
+    const dead = { applied: null, leaseMs: 400, at: Date.now() - 900_000 }
+    await stack.redis.hset(`${prefix}:members`, 'dead', JSON.stringify(dead))
     const receipt = await instances[0].invalidateSystemPrompt(ALL)
-    t.like(receipt.instances[1], { id: 'dead', by: 'gone', confirmedAfterMs: 300 })
-    const struck = async () => !(await stack.redis.sismember(`${prefix}:fleet`, 'dead'))
-    t.truthy(await until(struck, 'the dead one to be struck off'))
+    t.like(receipt.instances[1], { id: 'dead', by: 'lease-expired', confirmedAfterMs: 400 })
+    const gone = async () => !(await members(prefix)).includes('dead')
+    t.truthy(await until(gone, 'the dead one to be taken off'))
   },
 )
 
 test.serial('a list that may not be whole takes a lease', async (t) => {
   const { instances, prefix } = await readers(t, 2, { maxStalenessMs: 300, push: false })
-  await stack.redis.del(`${prefix}:fleet`)
+  await stack.redis.del(`${prefix}:members`)
   const receipt = await instances[0].invalidateSystemPrompt(ALL)
   t.is(receipt.provenAfterMs, 300)
 })
@@ -115,7 +118,7 @@ test.serial('a lease that ends with the wait is over', async (t) => {
   t.is(receipt.provenAfterMs, 200)
 })
 
-test.serial('calls that come together share one look-out', async (t) => {
+test.serial('calls that come together share one watch', async (t) => {
   const { instances } = await readers(t, 2)
   await connected(instances)
   const before = stack.upstash.requests
@@ -157,10 +160,13 @@ const MISTAKES = [
   ['all', /^options are a string: they must be an object$/],
   [null, /^options are null/],
 ]
-test('what is wrong with the options is thrown, and nothing is invalidated', (t) => {
+test('wrong options reject, and nothing is invalidated', async (t) => {
   const cache = fleet(stack).instance()
   for (const [options, message] of MISTAKES) {
-    t.throws(() => cache.invalidateSystemPrompt(options), { code: 'ARGUMENT_INVALID', message })
+    await t.throwsAsync(cache.invalidateSystemPrompt(options), {
+      code: 'ARGUMENT_INVALID',
+      message,
+    })
   }
   t.is(cache.stats().invalidations + cache.stats().invalidationsFailed, 0)
 })
@@ -178,8 +184,8 @@ test.serial(
     })
     t.teardown(() => Promise.all(servers.map((server) => server.stop())))
     for (const server of servers) await server.chat()
-    await until(async () => (await stack.redis.scard(`${prefix}:fleet`)) === 2, 'both to be listed')
-    await stack.redis.del(`${prefix}:settling`)
+    await until(async () => (await members(prefix)).length === 2, 'both to be listed')
+    await stack.redis.hset(`${prefix}:members`, '~', 'whole')
     const { instance: frozen } = await servers[0].debug()
     const thaw = freeze(servers[0].pid)
     const receipt = await admin.invalidateSystemPrompt(ALL)

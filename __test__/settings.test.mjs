@@ -331,8 +331,11 @@ const RESOLVED = [
   ],
   [
     'half of a surrogate pair does not reach the settings',
-    { options: { fallbackPrompt: 'a\ud800' }, env: { SYSTEM_PROMPT_FILE: '\udc00b' } },
-    { fallbackPrompt: 'a\ufffd', promptFile: '\ufffdb' },
+    {
+      options: { fallbackPrompt: 'a\ud800', signingKey: `${KEY}\udc00` },
+      env: { SYSTEM_PROMPT_FILE: '\udc00b' },
+    },
+    { fallbackPrompt: 'a\ufffd', signingKeys: [`${KEY}\ufffd`], promptFile: '\ufffdb' },
   ],
   [
     'a variable that is not a string counts as not set',

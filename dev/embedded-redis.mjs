@@ -1,21 +1,28 @@
 // The in-process store for machines without redis-server: ioredis-mock, made to answer like Redis where the bridge
 // and the cache's scripts need it.
 //
-// What it does not do: bytes that are not UTF-8 inside Lua, replies of `redis.call` as Lua tables (a status is the string
-// "OK", not `{ ok = 'OK' }`; an array can be indexed and counted but is no table), nulls nested in a script's own
-// tables, INCR of a non-number inside a script (it writes NaN), keyspace notifications, most commands besides the basic
-// ones, Lua 5.1 (it runs Lua 5.3).
+// What it does not do: bytes that are not UTF-8 inside Lua, a status of `redis.call` as a Lua table (it is the string "OK",
+// not `{ ok = 'OK' }`), nulls nested in a script's own tables, a list where a stream is wanted (it takes one for the other),
+// XTRIM, keyspace notifications, most commands besides the basic ones, Lua 5.1 (it runs Lua 5.3).
 
 import { createRequire } from 'node:module'
 import RedisMock from 'ioredis-mock'
 
-import { answerOf, innerCallsOf, replyOf, scriptSha, wrapScript } from './embedded-lua.mjs'
+import {
+  KINDS,
+  NO_INTEGER,
+  WRONG_TYPE,
+  answerOf,
+  innerCallsOf,
+  replyOf,
+  scriptSha,
+  wrapScript,
+} from './embedded-lua.mjs'
 
 const COMMANDS = createRequire(import.meta.url)('ioredis-mock/data/command-info.json')
 const ARITY = new Map(COMMANDS.map(([name, arity]) => [name.toLowerCase(), arity]))
 const SET_OPTIONS = new Set(['NX', 'XX', 'GET', 'EX', 'PX', 'EXAT', 'PXAT', 'KEEPTTL'])
 const EXPIRY_OPTIONS = new Set(['EX', 'PX', 'EXAT', 'PXAT'])
-const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
 
 let started = 0
 
@@ -63,13 +70,17 @@ class EmbeddedClient extends RedisMock {
     if (command === 'eval') return this.#runScript(words)
     if (command === 'evalsha') return this.#runScript([this.#scriptOf(words[0]), ...words.slice(1)])
     if (command === 'script') return { reply: this.#script(words), innerCalls: 0 }
+    if (command in KINDS) await this.#refuseOtherKinds(words[0], KINDS[command])
     if (command === 'incr' || command === 'incrby') await this.#refuseNonInteger(words)
     if (command === 'set') checkSetOptions(words)
     // The Buffer variant of a read gives the exact bytes; of a write, the same as the plain one.
     const run = this[`${command}Buffer`] ?? this[command]
     try {
-      const reply = replyOf(await run.apply(this, words))
-      if (command === 'get' && Array.isArray(reply)) throw new Error(WRONG_TYPE)
+      const answer = await run.apply(this, words)
+      if (command === 'hgetall') return { reply: replyOf(fieldsOf(answer)), innerCalls: 0 }
+      if (command === 'hdel' && (await this.hlen(words[0])) === 0) await this.del(words[0])
+      const reply = replyOf(answer)
+      if (command === 'mget') await this.#onlyTexts(words, reply)
       return { reply, innerCalls: 0 }
     } catch (error) {
       throw redisError(error, name, words)
@@ -110,8 +121,20 @@ class EmbeddedClient extends RedisMock {
 
   async #refuseNonInteger([key, by = '1']) {
     const value = (await this.get(key)) ?? '0'
-    if (!/^-?\d+$/.test(value) || !/^-?\d+$/.test(by))
-      throw new Error('ERR value is not an integer or out of range')
+    if (!isInteger(value) || !isInteger(by)) throw new Error(NO_INTEGER)
+  }
+
+  async #refuseOtherKinds(key, kind) {
+    const found = await this.type(key)
+    if (found !== 'none' && found !== kind) throw new Error(WRONG_TYPE)
+  }
+
+  // To MGET, whatever is no text is nothing.
+  async #onlyTexts(keys, reply) {
+    const kinds = await Promise.all(keys.map((key) => this.type(key)))
+    kinds.forEach((kind, index) => {
+      if (kind !== 'string') reply[index] = null
+    })
   }
 }
 
@@ -120,6 +143,16 @@ function argument(value) {
   if (!Buffer.isBuffer(value)) return String(value)
   const text = value.toString('utf8')
   return Buffer.from(text, 'utf8').equals(value) ? text : value
+}
+
+// As Redis reads a number: no zeros before it, and of 64 bits.
+function isInteger(text) {
+  return /^(0|-?[1-9]\d*)$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text)
+}
+
+// ioredis-mock answers HGETALL with an object, with Buffers as values.
+function fieldsOf(hash) {
+  return Object.entries(hash).flat()
 }
 
 function textOf(reply) {
@@ -135,8 +168,7 @@ function checkSetOptions(words) {
     words[index] = word
     if (!EXPIRY_OPTIONS.has(word)) continue
     index += 1
-    if (!/^-?\d+$/.test(words[index]))
-      throw new Error('ERR value is not an integer or out of range')
+    if (!/^-?\d+$/.test(words[index])) throw new Error(NO_INTEGER)
     if (Number(words[index]) <= 0) throw new Error("ERR invalid expire time in 'set' command")
   }
 }

@@ -3,6 +3,7 @@
 /**
  * @typedef {object} Words
  * @property {string} [typescript] the type, if it is neither `type` nor `oneOf` of the schema
+ * @property {string} [note] about the default
  * @property {string} [otherwise] what happens if the option is left out and the schema has no default
  * @property {string} doc for the types; `{range}` stands for least and most
  * @property {string} [row] for the README's table
@@ -49,7 +50,7 @@ export const cacheOptions = {
   },
   signingKey: {
     otherwise: 'nothing is signed',
-    doc: 'Secret of at least 32 characters that signs all stored values, the same in all instances. It prevents anyone with only the Redis token from storing a value of their own, or an old one again. An instance that starts then asks the source first.',
+    doc: 'Secret of at least 32 characters that signs all stored values, the same in all instances. It prevents anyone with only the Redis token from storing a value of their own, or an old one again. A new instance then asks the source first.',
     row: 'signs what is stored: [docs/SECURITY.md](docs/SECURITY.md#a-signing-key)',
   },
   secondSigningKey: {
@@ -77,8 +78,9 @@ export const cacheOptions = {
     row: 'entries in memory, of all resources together',
   },
   maxBytes: {
-    doc: 'Bytes in memory that values and their ids take, {range}. Beyond that, entries are evicted as with `maxEntries`. The default is 64 MiB.',
-    row: 'bytes in memory, of all resources together (64 MiB)',
+    doc: 'Bytes in memory that values and their ids take, {range}. Beyond that, entries are evicted as with `maxEntries`.',
+    note: '64 MiB',
+    row: 'bytes in memory, of all resources together',
   },
   push: {
     doc: 'Whether to receive the invalidations of other instances at once, over a stream from the store. Without it they are seen within `maxStalenessMs`.',

@@ -1,7 +1,9 @@
 // The whole local stack: Redis, the Upstash-compatible bridge, Postgres, PostgREST and the gateway that plays Supabase.
 //
 // As a program it prints the environment that the addon reads and stays up:
-//   node dev/stack.mjs [--embedded] [--until-stdin-closes]
+//   node dev/stack.mjs [--store] [--embedded] [--until-stdin-closes]
+//
+// With --store it starts Redis and the bridge alone.
 
 import { randomBytes } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
@@ -120,7 +122,8 @@ async function main(args) {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, resolve)
     if (args.includes('--until-stdin-closes')) process.stdin.on('close', resolve).resume()
   })
-  const stack = await startStack({ embedded: args.includes('--embedded') })
+  const start = args.includes('--store') ? startStore : startStack
+  const stack = await start({ embedded: args.includes('--embedded') })
   for (const [key, value] of Object.entries(stack.environment)) console.log(`${key}=${value}`)
   await asked
   await stack.stop()

@@ -67,8 +67,9 @@ exports.SharedCache = class SharedCache {
     return this.#core.opened.metrics()
   }
 
-  debug() {
-    return this.systemPrompt.debugSystemPrompt()
+  async debug() {
+    const { debugOf } = require('./debug.cjs')
+    return debugOf(await settled(this.#core.opened.debug(false)))
   }
 
   async close() {

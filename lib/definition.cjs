@@ -4,24 +4,14 @@ const { fallbackOf } = require('./fallback.cjs')
 const { weakly } = require('./holding.cjs')
 const { loaderOf } = require('./loader.cjs')
 const { brokenNameRule } = require('./names.cjs')
+const { checked } = require('./option-rules.cjs')
+const { resourceOptions } = require('./option-schema.cjs')
 const { isPlain, Options } = require('./options.cjs')
 const { idsIn, queryOf, tableKey } = require('./supabase-query.cjs')
 const { tagsOf } = require('./tags.cjs')
 
-const NAMES = [
-  'name',
-  'ttlSeconds',
-  'load',
-  'supabase',
-  'loadTimeoutMs',
-  'fallback',
-  'tags',
-  'tables',
-]
-/** Five minutes, a year, and an hour. */
-const DEFAULT_TTL_SECONDS = 300
-const MAX_TTL_SECONDS = 31_536_000
-const MAX_TIMEOUT_MS = 3_600_000
+const NAMES = resourceOptions.map(({ name }) => name)
+const { default: DEFAULT_TTL_SECONDS } = resourceOptions.find(({ name }) => name === 'ttlSeconds')
 
 /**
  * @param {unknown} given
@@ -31,9 +21,14 @@ const MAX_TIMEOUT_MS = 3_600_000
 exports.definitionOf = (given) => {
   const name = nameOf(new Options(given, NAMES))
   const whose = ` of resource ${name}`
-  const options = new Options(given, NAMES, whose).known()
+  const options = new Options(given, NAMES, whose)
+  const {
+    ttlSeconds = DEFAULT_TTL_SECONDS,
+    loadTimeoutMs,
+    load,
+  } = checked(given, resourceOptions, whose)
   const held = {
-    load: options.typed('load', 'function'),
+    load,
     tags: options.get('tags'),
     fallback: options.get('fallback'),
   }
@@ -41,8 +36,8 @@ exports.definitionOf = (given) => {
   const found = weakly(held)
   const definition = {
     name,
-    ttlSeconds: options.whole('ttlSeconds', 1, MAX_TTL_SECONDS) ?? DEFAULT_TTL_SECONDS,
-    loadTimeoutMs: options.whole('loadTimeoutMs', 1, MAX_TIMEOUT_MS),
+    ttlSeconds,
+    loadTimeoutMs,
     load: held.load && loaderOf(name, found),
     supabase,
     tags: tagsOf(options, name, held.tags, found),

@@ -39,9 +39,7 @@ exports.Entry = class Entry {
   #value
   #detailed
   #reading
-  #open
-  #forms
-  #isShared
+  #parts
   /** The number of the load under way, from 1, and a promise of what it reads. */
   #load = 0
   #loading
@@ -53,12 +51,11 @@ exports.Entry = class Entry {
    * @param {[Function, Function]} parts.forms the value of a reading, and the same with what is known about it; what one throws, reads are
    *   rejected with
    * @param {(reading: Reading) => boolean} parts.isShared whether readers may be given the same
+   * @param {unknown} [parts.held] what has to be there while a read is under way
    */
-  constructor(core, { open, forms, isShared }) {
+  constructor(core, parts) {
     this.#core = core
-    this.#open = open
-    this.#forms = forms
-    this.#isShared = isShared
+    this.#parts = parts
   }
 
   /** @returns {Promise<unknown>} */
@@ -75,21 +72,17 @@ exports.Entry = class Entry {
     return found === false ? this.#ask(exports.DETAILED) : this.#take(found, exports.DETAILED)
   }
 
-  /** The handle stands for nothing any more. @returns {boolean} whether the entry has none now */
+  /** The handle stands for nothing any more; whether it was the one in use. Values and loads of the next are numbered from 1 again. */
   leave(handle) {
-    if (handle === this.#handle) this.#forget()
-    return this.#handle === NONE
-  }
-
-  /** The addon counts values and loads anew under another handle: what was counted under this one is not to be mistaken for those. */
-  #forget() {
+    if (handle !== this.#handle) return false
     this.#handle = NONE
     this.#number = 0
+    this.#reading = undefined
     this.#value = undefined
     this.#detailed = undefined
-    this.#reading = undefined
     this.#load = 0
     this.#loading = undefined
+    return true
   }
 
   #take(found, form) {
@@ -101,8 +94,8 @@ exports.Entry = class Entry {
   }
 
   #promise(form) {
-    const promise = new Promise((resolve) => resolve(this.#forms[form](this.#reading)))
-    if (this.#isShared(this.#reading)) {
+    const promise = new Promise((resolve) => resolve(this.#parts.forms[form](this.#reading)))
+    if (this.#parts.isShared(this.#reading)) {
       if (form === exports.VALUE) this.#value = promise
       else this.#detailed = promise
     }
@@ -112,18 +105,18 @@ exports.Entry = class Entry {
   #ask(form) {
     try {
       const { native } = this.#core
-      if (this.#handle === NONE) this.#handle = this.#open(this)
+      if (this.#handle === NONE) this.#handle = this.#parts.open(this)
       let asked = called(() => native.ask(this.#handle, this.#load))
       if (asked === false) {
-        this.#forget()
-        this.#handle = this.#open(this)
+        this.leave(this.#handle)
+        this.#handle = this.#parts.open(this)
         asked = called(() => native.ask(this.#handle, 0))
       }
       if (asked !== true) this.#begin(asked)
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.#loading.then(this.#forms[form])
+    return this.#loading.then(this.#parts.forms[form])
   }
 
   #begin([load, reading]) {

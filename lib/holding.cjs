@@ -1,18 +1,8 @@
 // Who holds the functions that a user gave for a resource.
 //
 // What the addon holds of JavaScript is never collected before the addon lets go of it, and a loader mostly sees the cache that it belongs
-// to: held by the addon, it would keep that cache, its stream and itself for ever. So the addon has functions of ours that know
-// the user's weakly; the cache, the resource and its `get` hold them.
-
-/** Longer than a first read takes until it asks the loader: `new SharedCache().resource(…).get(id)` leaves nobody to hold it. */
-const FIRST_READ_MS = 10_000
-
-const holders = new WeakMap()
-
-/** For as long as `holder`, a function or an object, can be reached. */
-exports.holds = (holder, held) => holders.set(holder, held)
-
-exports.holdForFirstRead = (held) => setTimeout(() => held, FIRST_READ_MS).unref()
+// to: held by the addon, it would keep that cache, its stream and itself for ever. So the addon has a function of ours that knows
+// the user's weakly. The cache, the resource, each of its functions and every read under way hold them.
 
 /**
  * @template {object} T

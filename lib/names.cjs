@@ -7,7 +7,7 @@ const MAX_TAG_CHARACTERS = 1024
 exports.isName = (name) => typeof name === 'string' && /^[a-z0-9_.-]{1,64}$/.test(name)
 
 /** What else the keys have in the place of a resource's name. */
-const RESERVED = ['system-prompt', 'tag', 'events', 'generation', 'fleet', 'instance', 'settling']
+const RESERVED = ['system-prompt', 'tag']
 
 /** What is asked of the name of a resource and not so of this one; undefined if it may be one. */
 exports.brokenNameRule = (name) => {

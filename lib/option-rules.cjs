@@ -42,10 +42,11 @@ const BROKEN = {
       ? undefined
       : `must be a whole number from ${least} to ${most}`,
   text: (text, { most }) =>
-    text !== '' && Buffer.byteLength(text) <= most && text.isWellFormed()
-      ? undefined
-      : `must be a well-formed string of 1 to ${most} bytes`,
+    exports.isText(text, most) ? undefined : `must be a well-formed string of 1 to ${most} bytes`,
 }
+
+exports.isText = (text, most) =>
+  text !== '' && Buffer.byteLength(text) <= most && text.isWellFormed()
 
 /** Of a token without white space around it; an empty one counts as left out. */
 exports.brokenTokenRule = (token) => {

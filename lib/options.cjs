@@ -1,5 +1,5 @@
 // The options of a call, each checked as it is read. As everywhere in the package, `undefined` is the same as leaving one out.
-const { configInvalid, kindOf, optionsInvalid, shown } = require('./errors.cjs')
+const { configInvalid, kindOf, optionsInvalid } = require('./errors.cjs')
 
 exports.isPlain = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -44,13 +44,6 @@ exports.Options = class Options {
     const value = this.#given[option]
     if (value === undefined || typeof value === type) return value
     throw this.refusal(option, kindOf(value), `must be a ${type}; leave it out for the default`)
-  }
-
-  whole(option, least, most) {
-    const value = this.typed(option, 'number')
-    if (value === undefined || (Number.isInteger(value) && value >= least && value <= most))
-      return value
-    throw this.refusal(option, shown(value), `must be a whole number from ${least} to ${most}`)
   }
 
   /** An error that is to be thrown. */

@@ -74,6 +74,7 @@ function entriesOf(core, definition, held) {
       open: open(id),
       forms: formsOf((reading) => standIn(definition, id, reading)),
       isShared,
+      held,
     })
   }
   // Who reads holds the user's functions.

@@ -1,8 +1,13 @@
 // What a resource reads of Supabase.
 const { kindOf, shown } = require('./errors.cjs')
+const { checked, isText } = require('./option-rules.cjs')
+const { queryOptions } = require('./option-schema.cjs')
 const { isPlain, Options } = require('./options.cjs')
 
-exports.QUERY_OPTIONS = ['table', 'schema', 'select', 'match', 'where', 'order', 'limit', 'single']
+/** Of PostgreSQL. */
+const MAX_COLUMN_BYTES = 63
+
+exports.QUERY_OPTIONS = queryOptions.map(({ name }) => name)
 
 /** A table as the keys of `tables` name it. */
 exports.tableKey = (schema, table) =>
@@ -17,44 +22,15 @@ exports.idsIn = (column) => (row) => {
   throw new Error(`the row has no column ${column}`)
 }
 
-/** As PostgreSQL has it. */
-const MAX_NAME_BYTES = 63
-const MAX_TEXT_BYTES = 4096
-const MAX_ROWS = 1_000_000
-
 /**
  * @param {object} given checked here
  * @param {string} whose as for {@link Options}
  * @returns {object} as the addon takes it
  */
 exports.queryOf = (given, whose) => {
-  const options = new Options(given, exports.QUERY_OPTIONS, whose).known()
-  return {
-    table: needed(options, 'table', MAX_NAME_BYTES),
-    schema: text(options, 'schema', MAX_NAME_BYTES),
-    select: text(options, 'select', MAX_TEXT_BYTES) ?? '*',
-    match: needed(options, 'match', MAX_NAME_BYTES),
-    where: conditions(options),
-    order: text(options, 'order', MAX_TEXT_BYTES),
-    limit: options.whole('limit', 1, MAX_ROWS),
-    single: options.typed('single', 'boolean') ?? false,
-  }
+  const query = { select: '*', single: false, ...checked(given, queryOptions, whose) }
+  return { ...query, where: conditions(new Options(given, exports.QUERY_OPTIONS, whose)) }
 }
-
-function needed(options, option, most) {
-  const value = text(options, option, most)
-  if (value !== undefined) return value
-  throw options.refusal(option, 'undefined', 'must be a string')
-}
-
-function text(options, option, most) {
-  const value = options.typed(option, 'string')
-  if (value === undefined || isText(value, most)) return value
-  throw options.refusal(option, shown(value), `must be a well-formed string of 1 to ${most} bytes`)
-}
-
-const isText = (value, most) =>
-  value !== '' && Buffer.byteLength(value) <= most && value.isWellFormed()
 
 /** `{ status: 'active' }` as pairs of texts. */
 function conditions(options) {
@@ -65,7 +41,7 @@ function conditions(options) {
   return Object.entries(where)
     .filter(([, value]) => value !== undefined)
     .map(([column, value]) => {
-      if (!isText(column, MAX_NAME_BYTES))
+      if (!isText(column, MAX_COLUMN_BYTES))
         throw options.refusal('where', 'an object with a wrong key', 'must have names of columns')
       const says = typeof value === 'string' ? value.isWellFormed() : isFlatValue(value)
       if (says) return [column, String(value)]

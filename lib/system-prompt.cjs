@@ -1,5 +1,6 @@
 // The system prompt of a cache.
 const { Entry } = require('./entry.cjs')
+const { debugOf } = require('./debug.cjs')
 const { settled } = require('./native.cjs')
 
 const TARGETS = JSON.stringify({ resources: ['system-prompt'] })
@@ -24,7 +25,7 @@ exports.systemPromptOf = (core) => {
     async debugSystemPrompt() {
       const native = core.opened
       core.prompt(native)
-      return debugOf(await settled(native.debug()))
+      return promptDebugOf(await settled(native.debug(true)))
     },
   })
 }
@@ -57,19 +58,11 @@ const configFields = (details) => ({
   tier: details.tier,
 })
 
-function debugOf({ content, details, redis, fleet, stats }) {
-  const {
-    generation: _,
-    fetchedAt,
-    version,
-    title,
-    tier,
-    source,
-    ...behaviours
-  } = configFields(details)
-  const isCounter = ([name, value]) => typeof value === 'number' && name !== 'hitRate'
-  const counters = Object.entries(stats).filter(isCounter)
-  const state = Object.entries(stats).filter((pair) => !isCounter(pair))
+function promptDebugOf(examined) {
+  const { content, details } = examined.read
+  const { fetchedAt, version, title, tier, source, generation, ...behaviours } =
+    configFields(details)
+  const { redis, ...state } = debugOf(examined)
   return {
     source,
     fetchedAt: new Date(fetchedAt).toISOString(),
@@ -80,9 +73,7 @@ function debugOf({ content, details, redis, fleet, stats }) {
     version,
     title,
     tier,
-    redis,
-    fleet,
-    counters: Object.fromEntries(counters),
-    ...Object.fromEntries(state),
+    redis: { ...redis, ttlSeconds: examined.redis.ttlSeconds, generation },
+    ...state,
   }
 }

@@ -1,17 +1,12 @@
-// Lines that the JavaScript part logs. The addon's own go the same ways.
+// Lines that the JavaScript part logs. They go where the addon's go.
+const { logWriter } = require('./log.cjs')
 
 /**
  * @param {{ logLevel?: string, onLog?: Function }} log
- * @returns {(message: string) => void}
+ * @returns {(text: string) => void}
  */
-exports.warner =
-  ({ logLevel, onLog }) =>
-  (text) => {
-    if (logLevel === 'error' || logLevel === 'silent') return
-    const message = `[Cache] ${text}`
-    try {
-      // What the user's function rejects with is its own affair, as what it throws.
-      if (onLog) Promise.resolve(onLog({ level: 'warn', message })).catch(() => {})
-      else console.warn(message)
-    } catch {}
-  }
+exports.warner = ({ logLevel, onLog }) => {
+  if (logLevel === 'error' || logLevel === 'silent') return () => {}
+  const write = logWriter(onLog)
+  return (text) => void write('warn', `[Cache] ${text}`)
+}

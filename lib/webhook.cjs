@@ -1,8 +1,10 @@
 // Supabase's webhooks: a change of the database comes in, what it concerns is invalidated, a reply goes out. Knows nothing of the
 // addon, and never rejects: whatever goes wrong is a status for the sender.
-const { bodyOf, headersOf, LARGEST_BYTES } = require('./webhook/request.cjs')
+const { environment, webhookSecretOf } = require('./settings.cjs')
+const { warner } = require('./warning.cjs')
 const { changeIn } = require('./webhook/change.cjs')
 const { Refusal } = require('./webhook/refusal.cjs')
+const { bodyOf, headersOf, LARGEST_BYTES } = require('./webhook/request.cjs')
 const { concernedBy } = require('./webhook/targets.cjs')
 const { hasSecret, hasSignature, verifySignature } = require('./webhook/verification.cjs')
 
@@ -10,8 +12,38 @@ const { hasSecret, hasSignature, verifySignature } = require('./webhook/verifica
 const RETRYABLE = ['STORE_UNAVAILABLE', 'CLOSED']
 
 /**
+ * The handler of a cache.
+ *
+ * @param {import('./cache.cjs').SharedCache} cache
+ * @param {object} given its options, checked
+ * @param {Map<string, { name: string, tables: Record<string, true | Function> }>} resources those that it has by now
+ */
+exports.webhookOf = (cache, given, resources) => {
+  const warn = warner(given)
+  return exports.webhookHandler({
+    secret: secretOf(given, warn),
+    resources: () => resources.values(),
+    invalidate: (targets) => cache.invalidate(targets),
+    warn,
+  })
+}
+
+/** Reads it at the first webhook, and once. */
+function secretOf(given, warn) {
+  let secret
+  return () => {
+    if (secret === undefined) {
+      const read = webhookSecretOf(given, environment())
+      if (read.warning) warn(read.warning)
+      secret = read.secret
+    }
+    return secret
+  }
+}
+
+/**
  * @param {object} parts
- * @param {() => string | undefined} parts.secret asked for each request
+ * @param {() => string | null} parts.secret asked for each request
  * @param {() => Iterable<{ name: string, tables?: Record<string, true | Function> }>} parts.resources
  * @param {(targets: { entries: Record<string, string[]>, resources: string[], tags: string[] }) => Promise<unknown>} parts.invalidate
  *   called once for each webhook

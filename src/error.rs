@@ -129,7 +129,7 @@ impl fmt::Display for Fault {
 /// The word of a loader that was not configured: the code of an option that is wrong.
 pub const CONFIG_INVALID: &str = "CONFIG_INVALID";
 
-/// The codes a JavaScript caller meets as `error.code`.
+/// The codes that a JavaScript caller meets as `error.code`, but for `CLOSED`, which `lib/core.cjs` gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// An option has a value it cannot have.
@@ -140,28 +140,17 @@ pub enum ErrorCode {
     StoreUnavailable,
     /// There is no value to be had: neither the store nor the resource's loader gave one, and no fallback was given.
     LoadFailed,
-    /// The cache was closed before the call.
-    Closed,
     /// A mistake in this package.
     Internal,
 }
 
 impl ErrorCode {
-    pub const ALL: [ErrorCode; 5] = [
-        ErrorCode::ConfigInvalid,
-        ErrorCode::ArgumentInvalid,
-        ErrorCode::StoreUnavailable,
-        ErrorCode::Closed,
-        ErrorCode::Internal,
-    ];
-
     pub fn as_str(self) -> &'static str {
         match self {
             ErrorCode::ConfigInvalid => "CONFIG_INVALID",
             ErrorCode::ArgumentInvalid => "ARGUMENT_INVALID",
             ErrorCode::StoreUnavailable => "STORE_UNAVAILABLE",
             ErrorCode::LoadFailed => "LOAD_FAILED",
-            ErrorCode::Closed => "CLOSED",
             ErrorCode::Internal => "INTERNAL",
         }
     }
@@ -177,23 +166,6 @@ pub struct Error {
 }
 
 impl Error {
-    pub fn config_invalid(option: &str, value: &str, rule: &str) -> Self {
-        Error {
-            code: ErrorCode::ConfigInvalid,
-            message: format!("option {option} is {value}: it {rule}"),
-            fault: None,
-        }
-    }
-
-    /// The options as a whole are `found` ("a string").
-    pub fn options_invalid(found: &str) -> Self {
-        Error {
-            code: ErrorCode::ConfigInvalid,
-            message: format!("options are {found}: they must be an object"),
-            fault: None,
-        }
-    }
-
     pub fn argument_invalid(message: impl Into<String>) -> Self {
         Error {
             code: ErrorCode::ArgumentInvalid,
@@ -249,13 +221,6 @@ impl Error {
         }
     }
 
-    pub fn closed() -> Self {
-        Error {
-            code: ErrorCode::Closed,
-            message: "the cache is closed; call configure() or make a new one".into(),
-            fault: None,
-        }
-    }
 }
 
 impl fmt::Display for Error {

@@ -5,7 +5,7 @@ import vm from 'node:vm'
 import test from 'ava'
 import fc from 'fast-check'
 
-import { definitionFor } from '../support/fake-addon.mjs'
+import { definitionFor, resourceFor } from '../support/fake-addon.mjs'
 import { runProgram } from '../support/program.mjs'
 
 const { decoded } = createRequire(import.meta.url)('../../lib/encoding.cjs')
@@ -209,7 +209,7 @@ test('a load that ends in time leaves its signal as it was', async (t) => {
 
 test('the loader is given the id as a string, and nothing to be called on', async (t) => {
   const given = []
-  const { resource } = definitionFor({
+  const { resource } = resourceFor({
     load(...words) {
       given.push([this, words[0], Object.keys(words[1]), words.length])
       return 'x'
@@ -221,7 +221,7 @@ test('the loader is given the id as a string, and nothing to be called on', asyn
 
 test('a load that never ends does not keep the process alive', async (t) => {
   const { status, signal, stdout } = await runProgram(`
-    import { definitionFor } from './__test__/support/fake-addon.mjs'
+    import { definitionFor, resourceFor } from './__test__/support/fake-addon.mjs'
     definitionFor({ load: () => new Promise(() => {}) }).load('id', 3_600_000)
     console.log('begun')`)
   t.deepEqual([status, signal, stdout], [0, null, 'begun\n'])

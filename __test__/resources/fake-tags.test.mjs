@@ -1,13 +1,19 @@
-// What the addon, which is played here, is given of tags and of fallbacks.
+// The tags of an entry, and the value that stands in for it.
 import test from 'ava'
 
-import { definitionFor } from '../support/fake-addon.mjs'
+import { definitionFor, resourceFor } from '../support/fake-addon.mjs'
 
 test('tags are the same for all entries, or each one’s own, each once', (t) => {
   t.deepEqual(definitionFor({ tags: ['a', 'b', 'a'] }).tags('1'), ['a', 'b'])
   const own = definitionFor({ tags: (id) => [`hub:${id}`, 'docs', 'docs'] })
   t.deepEqual(own.tags('7'), ['hub:7', 'docs'])
   t.deepEqual(definitionFor({ tags: () => [] }).tags('7'), [])
+})
+
+test('an entry is given to the addon with its tags', async (t) => {
+  const { resource, addon } = resourceFor({ tags: (id) => [`hub:${id}`, 'docs'], load: () => 'x' })
+  await resource.get(7)
+  t.deepEqual(addon.entries.at(-1), [0, '7', ['hub:7', 'docs']])
 })
 
 test('a tag has room for any id, with a word before it', (t) => {

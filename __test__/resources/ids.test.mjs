@@ -16,7 +16,7 @@ const pair = (t, source) => pairOn(t, store, source)
 const LONGEST = 'ü'.repeat(256)
 // prettier-ignore
 const IDS = [
-  'a', 'A', 'a:b', ':', 'id:value', 'generation', 'fleet', '*', '?', '[a]', '%', '%61', '%2A', '%00',
+  'a', 'A', 'a:b', ':', 'id:value', 'generation', 'members', '*', '?', '[a]', '%', '%61', '%2A', '%00',
   '..', '../a', '.', '/', '\\', ' ', '\n', '\r\n', '\0', '"', "'", '{', '}', '$', '`', '#', '+', '~', '!',
   'é', 'e\u0301', '🌳', '\u202e', '\ufffd', '0', '-5', '9007199254740991', LONGEST, `${LONGEST.slice(1)}a`,
 ]
@@ -34,7 +34,9 @@ test.serial('each id has a value of its own, under keys of its own', async (t) =
   const ids = values.map((key) => key.slice(`${prefix}:thing:`.length, -':value'.length))
   for (const id of ids) t.regex(id, /^[A-Za-z0-9_.%-]+$/)
   t.deepEqual(ids.map(decodeURIComponent).toSorted(), [...IDS].toSorted())
-  for (const key of keys) t.regex(key.slice(prefix.length), /^[A-Za-z0-9_.%:-]+$/)
+  const ofResource = `${prefix}:thing:*:generation`
+  for (const key of keys.filter((each) => each !== ofResource))
+    t.regex(key.slice(prefix.length), /^[A-Za-z0-9_.%:-]+$/)
 })
 
 test.serial(
@@ -83,7 +85,7 @@ test.serial('an integer is its decimal string', async (t) => {
   t.is(await one.get('7'), 'changed')
 })
 
-test.serial('what is no id is thrown, and nothing of it is said', async (t) => {
+test.serial('a read of what is no id is rejected, and nothing of it is said', async (t) => {
   const source = sourceOf()
   const { one } = pair(t, source)
   const wrong = [
@@ -101,16 +103,13 @@ test.serial('what is no id is thrown, and nothing of it is said', async (t) => {
   ]
   for (const id of [...wrong, Symbol('canary'), () => 'canary', { toString: () => 'canary' }]) {
     for (const read of [one.get, one.getEntry]) {
-      const { message } = t.throws(() => read(id), { code: 'ARGUMENT_INVALID' })
+      const { message } = await t.throwsAsync(read(id), { code: 'ARGUMENT_INVALID' })
       t.false(message.includes('canary'))
     }
   }
-  t.throws(() => one.get(), { code: 'ARGUMENT_INVALID' })
-  t.throws(() => one.getMany(['a', '']), { code: 'ARGUMENT_INVALID' })
-  t.deepEqual(
-    source.loads.filter((id) => id !== 'a'),
-    [],
-  )
+  await t.throwsAsync(one.get(), { code: 'ARGUMENT_INVALID' })
+  await t.throwsAsync(one.getMany(['a', '']), { code: 'ARGUMENT_INVALID' })
+  t.deepEqual(source.loads, [])
 })
 
 test.serial('many come in the order in which they were asked for', async (t) => {

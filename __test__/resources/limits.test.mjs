@@ -59,6 +59,19 @@ test.serial(
   },
 )
 
+test.serial('an entry that left memory and came back serves no value from before', async (t) => {
+  const source = sourceOf({ a: 'old', b: 'other' })
+  const { cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
+  const shared = cache({ maxEntries: 1 })
+  const one = shared.resource({ name: 'one', load: source.load })
+  await held(one, 'a')
+  await one.get('b')
+  await until(async () => (await one.get('b')) && shared.stats().near.evictions > 0, 'an eviction')
+  source.values.set('a', 'new')
+  await one.invalidate('a')
+  for (let read = 0; read < 5; read++) t.is(await one.get('a'), 'new')
+})
+
 test.serial('what is read all along stays in memory', async (t) => {
   const { cache } = sharedFleet(t, store, { ...LEASED, ...QUIET })
   const shared = cache({ maxEntries: 20 })

@@ -1,37 +1,67 @@
-// The class of the addon below `SharedCache`, played: it keeps what it is given, and its reads do no more than ask the loader.
+// `NativeCache` of the addon, played in this process: it keeps what it is given, and its reads do no more than ask the loader.
 // For tests of what the JavaScript part does by itself.
 import { createRequire } from 'node:module'
 
-const { sharedCache } = createRequire(import.meta.url)('../../lib/shared-cache.cjs')
+const require = createRequire(import.meta.url)
+const { addon } = require('../../lib/native.cjs')
+const { definitionOf } = require('../../lib/definition.cjs')
 
 export const RECEIPT = Object.freeze({ generation: 1, shared: true })
 
-class FakeSharedCache {
+const KINDS = { s: 'text', j: 'json', b: 'bytes', n: 'nothing' }
+const settled = async (value) => JSON.stringify({ value })
+
+class FakeNativeCache {
   static made = []
   definitions = []
+  /** `[resource, id, tags]` of each handle. */
+  entries = []
   invalidations = []
+  #loads = 0
 
-  constructor(options) {
-    this.options = options
-    FakeSharedCache.made.push(this)
+  constructor(settings) {
+    this.settings = JSON.parse(settings)
+    FakeNativeCache.made.push(this)
   }
 
-  resource(definition) {
-    this.definitions.push(definition)
-    const text = (id) => definition.load(String(id), definition.loadTimeoutMs ?? 2000)
-    return {
-      get: (id) => text(id),
-      getEntry: async (id) => Object.freeze({ value: await text(id), tier: 'source' }),
-    }
+  systemPrompt() {
+    return this.entries.push(['system-prompt']) - 1
   }
 
-  invalidate(...call) {
-    this.invalidations.push(call)
-    return Promise.resolve(RECEIPT)
+  resource(definition, load) {
+    return this.definitions.push({ ...JSON.parse(definition), load }) - 1
+  }
+
+  enter(...entry) {
+    return [this.entries.push(entry) - 1]
+  }
+
+  hitFunction() {
+    return () => false
+  }
+
+  ask(handle) {
+    const [resource, id] = this.entries[handle]
+    return [++this.#loads, this.#read(this.definitions[resource], id)]
+  }
+
+  async #read({ load, loadTimeoutMs = 2000 }, id) {
+    const text = await load(id, loadTimeoutMs)
+    const [letter, rest] = [text[0], text.slice(1)]
+    if (letter !== 'e') return [0, rest, JSON.stringify({ kind: KINDS[letter], tier: 'source' })]
+    const { word, message } = JSON.parse(rest)
+    const error = { code: 'LOAD_FAILED', message: 'the load failed', retryable: true }
+    error.cause = { code: word, message }
+    return [0, null, JSON.stringify({ tier: 'fallback', error })]
+  }
+
+  invalidate(targets, ...how) {
+    this.invalidations.push([JSON.parse(targets), ...how])
+    return settled(RECEIPT)
   }
 
   stats() {
-    return { reads: 0 }
+    return '{"reads":0}'
   }
 
   metrics() {
@@ -39,22 +69,29 @@ class FakeSharedCache {
   }
 
   close() {
-    return Promise.resolve()
+    return settled(null)
   }
 }
 
-export const SharedCache = sharedCache({ __sharedCache: (options) => new FakeSharedCache(options) })
+addon.NativeCache = FakeNativeCache
+export const { SharedCache } = require('../../lib/cache.cjs')
 
-/** @returns {{ cache: SharedCache, addon: FakeSharedCache }} a cache, and what is below it */
+/** @returns {{ cache: SharedCache, addon: FakeNativeCache }} a cache, and what is below it */
 export function fakeCache(options) {
   const cache = new SharedCache(options)
-  return { cache, addon: FakeSharedCache.made.pop() }
+  // The addon's is made at the first use.
+  cache.stats()
+  return { cache, addon: FakeNativeCache.made.pop() }
 }
 
-/** What the addon is given for these options of a resource. */
+/** What becomes of these options of a resource, with what the user gave: the definition knows that weakly. */
 export function definitionFor(options) {
+  const { definition, held } = definitionOf({ name: 'thing', load: () => null, ...options })
+  return { ...definition, held }
+}
+
+/** A resource with these options, and what is below its cache. */
+export function resourceFor(options) {
   const { cache, addon } = fakeCache()
-  const resource = cache.resource({ name: 'thing', load: () => null, ...options })
-  const [definition] = addon.definitions
-  return { ...definition, resource, addon }
+  return { resource: cache.resource({ name: 'thing', load: () => null, ...options }), addon }
 }

@@ -54,13 +54,13 @@ export function fleet(stack, shared = {}) {
   }
 }
 
-/** Until the store knows that a cache serves nothing older than the present generation. */
-export function acknowledged({ redis }, prefix, cache) {
+/** Until the store lists a cache as a member: it may hold a lease then, and receipts wait for it. */
+export function listed({ redis }, prefix, cache) {
   const { instance } = cache.stats()
-  return until(async () => {
-    const standing = JSON.parse(await redis.get(`${prefix}:instance:${instance}`))
-    return standing && String(standing.generation) === (await redis.get(`${prefix}:system-prompt:generation`))
-  }, `instance ${instance} to acknowledge the generation`)
+  return until(
+    () => redis.hexists(`${prefix}:members`, instance),
+    `instance ${instance} to be listed`,
+  )
 }
 
 /** Until what is sent beside reads is through: for some time, no command has come. */

@@ -1,4 +1,4 @@
-// Compiled and never run: resources, what their loaders may give and what comes back, and webhooks.
+// Compiled and never run: resources of the API with one class, what their loaders may give and what comes back, and webhooks.
 import type { IncomingMessage } from 'node:http'
 import {
   featureFlag,
@@ -9,8 +9,9 @@ import {
   supabaseResource,
   type Cached,
   type CacheCounters,
-  type CacheError,
+  CacheError,
   type CacheErrorCode,
+  type CacheStats,
   type InvalidationReceipt,
   type InvalidationTargets,
   type LoadContext,
@@ -19,8 +20,6 @@ import {
   type ResourceEntry,
   type ResourceId,
   type ResourceOptions,
-  type SharedCacheOptions,
-  type SharedCacheStats,
   type SupabaseChange,
   type SupabaseResourceOptions,
   type SupabaseRow,
@@ -32,33 +31,7 @@ import {
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never
 declare function same<A, B>(same: Same<A, B>): void
 
-// Options
-
-const every: Required<SharedCacheOptions> = {
-  upstashUrl: '',
-  upstashToken: '',
-  supabaseUrl: '',
-  supabaseKey: '',
-  signingKey: 'of at least thirty-two characters',
-  secondSigningKey: 'another of thirty-two characters',
-  keyPrefix: 'mine',
-  maxEntries: 10,
-  maxBytes: 1000,
-  maxStalenessMs: 0,
-  redisTimeoutMs: 100,
-  sourceTimeoutMs: 100,
-  push: false,
-  logLevel: 'silent',
-  onLog: ({ level, message }) => console.log(level, message),
-  webhookSecret: 'of at least thirty-two characters',
-}
-const cache = new SharedCache(every)
-new SharedCache()
-new SharedCache({ maxEntries: undefined, webhookSecret: process.env['SECRET'] })
-// @ts-expect-error it has no value of its own to keep
-new SharedCache({ ttlSeconds: 5 })
-// @ts-expect-error a class is made by `new`
-SharedCache()
+const cache = new SharedCache({ ttlSeconds: 5 })
 
 // What a loader gives is what comes back
 
@@ -239,7 +212,7 @@ same<typeof change.type, 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'>(true)
 
 // State
 
-const stats: SharedCacheStats = cache.stats()
+const stats: CacheStats = cache.stats()
 const counters: CacheCounters = stats
 const { entries, bytes: held, maxEntries, maxBytes, evictions } = stats.near
 const ofLens: ResourceCounters | undefined = stats.resources['lens']
@@ -254,7 +227,8 @@ const page: string = cache.metrics()
 try {
   await get('a')
 } catch (error) {
-  const { code, cause } = error as CacheError
+  if (!(error instanceof CacheError)) throw error
+  const { code, cause } = error
   if (code === 'LOAD_FAILED') console.warn(cause?.code, cause?.message)
 }
 const id: ResourceId = 'a'

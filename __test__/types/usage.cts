@@ -1,4 +1,4 @@
-// Compiled and never run: the same from CommonJS in TypeScript.
+// Compiled and never run: the API with one class from CommonJS in TypeScript.
 import grove = require('grove-shared-cache')
 
 const prompt: Promise<string> = grove.fetchActiveSystemPrompt()

@@ -50,7 +50,16 @@ class ServerStore extends Store {
   async run(command) {
     if (!runsScript(command)) return { reply: await this.#reply(command), innerCalls: 0 }
     const { replies, innerCalls } = await this.transaction([command])
+    // A full Redis queues nothing for a transaction, but runs scripts. Others' commands may be counted with it then.
+    if (replies instanceof Error && replies.message.startsWith('OOM'))
+      return this.#runAlone(command)
     return { reply: replies instanceof Error ? replies : replies[0], innerCalls }
+  }
+
+  async #runAlone(command) {
+    const asked = [['INFO', 'commandstats'], command, ['INFO', 'commandstats']]
+    const [before, reply, after] = await Promise.all(asked.map((words) => this.#reply(words)))
+    return { reply, innerCalls: callsOf(after) - callsOf(before) - 2 }
   }
 
   /**

@@ -68,6 +68,8 @@ impl Listener for Announcements {
     fn ended(&self) {
         if let Some(context) = self.0.upgrade() {
             context.push_open.store(false, Ordering::SeqCst);
+            // So that the next read has it opened again, even under a lease of minutes, and sees what was missed.
+            context.watermark.renew_soon();
         }
     }
 
@@ -75,6 +77,7 @@ impl Listener for Announcements {
         if let Some(context) = self.0.upgrade() {
             context.stats.last_push_fault.note(fault);
             context.state_log.push_lost(fault);
+            context.watermark.renew_soon();
         }
     }
 }

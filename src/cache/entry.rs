@@ -86,11 +86,6 @@ impl CachedEntry {
         self.definition.kind == Kind::Keyed
     }
 
-    /// Whether what is stored of it is signed.
-    pub fn is_signed(&self) -> bool {
-        self.signer.is_some()
-    }
-
     pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.near.dependencies().iter().map(|it| it.name())
     }

@@ -580,8 +580,9 @@ impl Load {
             Origin::Store => Duration::from_millis(age_ms).min(ttl - ttl / 10),
         };
         let lease = self.context.limits.max_staleness;
+        let believed_until = sent_at + lease;
         let loaded_until = match origin {
-            Origin::Source if self.context.is_alone() => sent_at + lease,
+            Origin::Source if self.context.is_alone() => believed_until,
             Origin::Source | Origin::Store => Duration::ZERO,
         };
         let refresh_at = if shared && kept {
@@ -597,7 +598,7 @@ impl Load {
             }
         } else {
             let margin = (now.saturating_sub(sent_at) * 2).clamp(lease / 20, lease / 2);
-            loaded_until.saturating_sub(margin)
+            believed_until.saturating_sub(margin)
         };
         Terms {
             loaded_until,
@@ -605,7 +606,7 @@ impl Load {
             expires_at: if kept {
                 now + ttl.saturating_sub(age)
             } else {
-                loaded_until
+                believed_until
             },
         }
     }

@@ -29,7 +29,6 @@ use crate::error::Error;
 use crate::http::Deadline;
 use crate::near::{EntryStore, HitValue};
 use crate::observe::StateLog;
-use crate::observe::Stats;
 use crate::observe::log::{Event, LogSink, Logger, Threshold};
 use crate::protocol::{Member, Signer, entry_dependency, resource_dependency, tag_dependency};
 use crate::resource::{EntryKeys, KeyedValues, Loader, OneOf, Resource};
@@ -76,9 +75,6 @@ impl KeyedResource {
         self.definition.number
     }
 
-    pub fn stats(&self) -> &Stats {
-        &self.definition.stats
-    }
 }
 
 /// A read under way.
@@ -97,7 +93,8 @@ pub struct Found {
 
 /// What people are shown of a cache.
 pub struct Examination {
-    pub answer: Answer,
+    /// `None` if no entry was asked for.
+    pub answer: Option<Answer>,
     pub probe: Option<Result<Probe, crate::error::Fault>>,
     /// By id; `None` where no store said.
     pub fleet: Option<Vec<(String, Member)>>,
@@ -209,6 +206,7 @@ impl SharedCache {
     }
 
     /// The entry, if it is in the near cache.
+    #[cfg(feature = "testing")]
     pub fn find(&self, resource: &KeyedResource, id: &str) -> Option<Arc<CachedEntry>> {
         self.entries.peek(resource.number(), id)
     }
@@ -353,19 +351,18 @@ impl SharedCache {
     }
 
     /// What a read of this entry gives, how the store is, and which instances there are; for people.
-    pub async fn examine(self: &Arc<Self>, entry: &Arc<CachedEntry>) -> Examination {
+    pub async fn examine(self: &Arc<Self>, entry: Option<&Arc<CachedEntry>>) -> Examination {
         let limits = &self.context.limits;
         let deadline = Deadline::after(limits.redis_timeout + limits.source_timeout);
         let probe = async {
-            let (store, keys) = (self.context.store.as_ref()?, entry.keys.as_ref()?);
-            Some(
-                store
-                    .probe(self.context.redis_deadline(), &keys.value)
-                    .await,
-            )
+            let store = self.context.store.as_ref()?;
+            let keys = entry.and_then(|entry| entry.keys.as_ref());
+            let key = keys.map_or(&self.context.keys.sequence, |keys| &keys.value);
+            Some(store.probe(self.context.redis_deadline(), key).await)
         };
         // After the read, so that this instance is listed.
-        let (answer, probe) = tokio::join!(self.fetch(entry), probe);
+        let read = async { Some(self.fetch(entry?).await) };
+        let (answer, probe) = tokio::join!(read, probe);
         Examination {
             answer,
             probe,
@@ -407,6 +404,11 @@ impl SharedCache {
     /// Tells this instance from all others.
     pub fn id(&self) -> &str {
         self.context.membership.id()
+    }
+
+    /// Whether what is stored is signed.
+    pub fn is_signed(&self) -> bool {
+        self.signing_keys.is_some()
     }
 
     pub fn context(&self) -> &Arc<Context> {

@@ -8,6 +8,7 @@ impl Context {
     /// Inside a tokio runtime only.
     pub(super) fn tend(self: &Arc<Self>, entry: &Arc<CachedEntry>, renew: bool, refresh: bool) {
         if renew {
+            self.listen();
             let context = self.clone();
             self.beside(async move { context.validate(Vec::new()).await.map(drop) });
         }

@@ -121,8 +121,6 @@ pub struct EntryStore<T> {
     bytes: AtomicU64,
     /// How many entries were added.
     added: AtomicU64,
-    pub max_entries: u64,
-    pub max_bytes: u64,
     evictions: AtomicU64,
     /// The entries that went, and were not taken yet. Never held across `.await`.
     vacated: Mutex<Vec<Arc<T>>>,
@@ -147,8 +145,6 @@ impl<T: Cached> EntryStore<T> {
             map: RwLock::new(map),
             bytes: AtomicU64::new(0),
             added: AtomicU64::new(0),
-            max_entries,
-            max_bytes,
             evictions: AtomicU64::new(0),
             vacated: Mutex::default(),
         }
@@ -171,6 +167,7 @@ impl<T: Cached> EntryStore<T> {
     }
 
     /// The entry, if it is here; this is no read.
+    #[cfg(any(test, feature = "testing"))]
     pub fn peek(&self, resource: u32, id: &str) -> Option<Arc<T>> {
         let map = self.shared();
         map.peek(&Query(resource, id))

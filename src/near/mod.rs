@@ -8,10 +8,10 @@ mod single_flight;
 mod watermark;
 
 pub use dependencies::Dependency;
-pub use entry::{Answer, Entry, Held, Hit, HitValue, Origin, Terms};
+pub use entry::{Answer, Entry, Held, HitValue, Origin, Terms};
 pub use entry_store::{Cached, EntryStore, Residence};
-pub use single_flight::{Joined, Landing, SingleFlight};
-pub use watermark::{CaughtUp, Lease, Observed, Request, Verdict, Watermark};
+pub use single_flight::{Joined, SingleFlight};
+pub use watermark::{CaughtUp, Observed, Request, Verdict, Watermark};
 
 use std::time::Duration;
 

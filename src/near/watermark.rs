@@ -110,14 +110,6 @@ pub enum Observed {
     Unchained,
 }
 
-/// The lease as people are shown it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// `None`: none was granted, or it was ended.
-    pub left: Option<Duration>,
-    pub applied: Option<Sequence>,
-}
-
 impl Watermark {
     pub fn new(max_staleness: Duration, mutation: Mutation) -> Self {
         Watermark {
@@ -130,10 +122,6 @@ impl Watermark {
             dependencies: Dependencies::default(),
             state: Mutex::default(),
         }
-    }
-
-    pub fn max_staleness(&self) -> Duration {
-        self.max_staleness
     }
 
     pub fn dependency(&self, name: &Arc<str>) -> Arc<Dependency> {
@@ -178,14 +166,6 @@ impl Watermark {
         confirmed_at > 0 && confirmed_at >= nanoseconds(moment)
     }
 
-    pub fn lease(&self, now: Duration) -> Lease {
-        let until = Duration::from_nanos(self.leased_until());
-        Lease {
-            left: (until > Duration::ZERO).then(|| until.saturating_sub(now)),
-            applied: self.applied(),
-        }
-    }
-
     /// Whether this reader is to renew the lease: one reader is, once it is due.
     pub fn take_renewal(&self, now: Duration) -> bool {
         let renew_at = self.renew_at.load(Relaxed);
@@ -194,6 +174,11 @@ impl Watermark {
                 .renew_at
                 .compare_exchange(renew_at, NEVER, Relaxed, Relaxed)
                 .is_ok()
+    }
+
+    /// The next reader is to renew the lease, however long it lasts.
+    pub fn renew_soon(&self) {
+        self.renew_at.store(0, Relaxed);
     }
 
     /// A question is about to be sent to the primary.

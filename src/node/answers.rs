@@ -97,16 +97,24 @@ pub fn receipt(receipt: &Receipt, proof: Option<Proof>) -> Value {
     })
 }
 
-/// What was looked at for people; JavaScript makes a `SystemPromptDebug` of it.
-pub fn debug(cache: &SharedCache, prompt: &CachedEntry, examination: &Examination) -> Value {
+/// What was looked at for people; JavaScript makes a `CacheDebug` of it, or a `SystemPromptDebug`.
+pub fn debug(
+    cache: &SharedCache,
+    prompt: Option<&CachedEntry>,
+    examination: &Examination,
+) -> Value {
     let context = cache.context();
     let (probe, fault) = match &examination.probe {
         Some(Ok(probe)) => (Some(probe), None),
         Some(Err(fault)) => (None, Some(fault)),
         None => (None, None),
     };
-    let answer = &examination.answer;
-    let details = details_of(prompt, answer);
+    let read = prompt
+        .zip(examination.answer.as_ref())
+        .map(|(prompt, answer)| {
+            let details = details_of(prompt, answer);
+            json!({ "content": &*answer.value.content, "details": details })
+        });
     let (_, connected, _) = context.push();
     let redis = json!({
         "configured": examination.probe.is_some(),
@@ -114,10 +122,9 @@ pub fn debug(cache: &SharedCache, prompt: &CachedEntry, examination: &Examinatio
         "reachable": probe.is_some(),
         "latencyMs": probe.map(|probe| ms(probe.latency)),
         "ttlSeconds": probe.and_then(|probe| probe.ttl_seconds),
-        "generation": details.get("generation"),
         "invalidationPending": context.invalidation_pending(),
         "pushConnected": connected,
-        "signed": prompt.is_signed(),
+        "signed": cache.is_signed(),
         "breaker": context.breaker().map(|(phase, _)| phase.as_str()),
         "error": fault.map(|fault| fault.class()),
     });
@@ -133,10 +140,9 @@ pub fn debug(cache: &SharedCache, prompt: &CachedEntry, examination: &Examinatio
         members.collect::<Value>()
     });
     json!({
-        "content": &*answer.value.content,
-        "details": details,
+        "read": read,
         "redis": redis,
         "fleet": fleet,
-        "stats": cache.report(Some(prompt)),
+        "stats": cache.report(prompt),
     })
 }

@@ -257,13 +257,18 @@ impl NativeCache {
         })
     }
 
-    /// A promise of JSON: what a read of the prompt gives now, and how the cache and its store are.
+    /// A promise of JSON: how the cache and its store are, and with `read` what a read of the prompt gives now.
     #[napi(catch_unwind)]
-    pub fn debug<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
-        let (cache, prompt) = (self.0.cache.clone(), self.0.prompt()?);
+    pub fn debug<'env>(
+        &self,
+        env: &'env Env,
+        read: bool,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        let cache = self.0.cache.clone();
+        let prompt = if read { Some(self.0.prompt()?) } else { None };
         settled(env, async move {
-            let examination = cache.examine(&prompt).await;
-            Ok(answers::debug(&cache, &prompt, &examination))
+            let examination = cache.examine(prompt.as_ref()).await;
+            Ok(answers::debug(&cache, prompt.as_deref(), &examination))
         })
     }
 

@@ -33,8 +33,11 @@ impl<'a> Page<'a> {
         self.text
     }
 
-    /// Counted for each row: a label beside it, and the counter.
+    /// Counted for each row: a label beside it, and the counter. A family without rows is left out.
     pub fn counters(&mut self, name: &str, help: &str, samples: &[(&str, Count)]) {
+        if self.rows.is_empty() {
+            return;
+        }
         let name = format!("grove_cache_{name}_total");
         self.head(&name, "counter", help);
         for row in self.rows {
@@ -71,6 +74,9 @@ impl<'a> Page<'a> {
     }
 
     pub fn histograms(&mut self, name: &str, help: &str, histogram: fn(&Stats) -> &Histogram) {
+        if self.rows.is_empty() {
+            return;
+        }
         let name = format!("grove_cache_{name}_seconds");
         self.head(&name, "histogram", help);
         for row in self.rows {

@@ -8,28 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// What an id and a tag may have, in bytes of UTF-8.
-pub const MAX_ID_BYTES: usize = 512;
-const MAX_NAME_BYTES: usize = 64;
-/// What stands in the place of a resource's name in other keys.
-const RESERVED: [&str; 2] = [SYSTEM_PROMPT, "tag"];
 const SYSTEM_PROMPT: &str = "system-prompt";
-
-/// The rule that the name of a resource breaks; `None` if it may have it.
-pub fn broken_name_rule(name: &str) -> Option<String> {
-    if RESERVED.contains(&name) {
-        return Some("is reserved; choose another name".into());
-    }
-    let possible =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
-    let fits = (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(possible);
-    (!fits).then(|| format!("must be 1 to {MAX_NAME_BYTES} of the characters a-z 0-9 _ . -"))
-}
-
-/// Whether this may be an id or a tag.
-pub fn is_id(text: &str) -> bool {
-    (1..=MAX_ID_BYTES).contains(&text.len())
-}
 
 /// The entry of this id.
 pub fn entry_dependency(resource: &str, id: &str) -> Arc<str> {
@@ -147,17 +126,6 @@ mod tests {
                 .iter()
                 .all(|name| name.is_ascii() && !name.contains([',', ' ']))
         );
-    }
-
-    #[test]
-    fn names_of_resources_are_checked() {
-        for name in ["a", "rag-context", "a.b_c-9"] {
-            assert_eq!(broken_name_rule(name), None, "{name}");
-        }
-        let long = "x".repeat(MAX_NAME_BYTES + 1);
-        for name in ["", "A", "a:b", "a b", "é", "tag", "system-prompt", &long] {
-            assert!(broken_name_rule(name).is_some(), "{name}");
-        }
     }
 
     #[test]

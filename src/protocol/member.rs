@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How many members a receipt asks; where more are listed, it waits for the longest lease instead.
-pub const MOST_MEMBERS: usize = 1000;
+const MOST_MEMBERS: usize = 1000;
 /// The longest lease that an instance may have: the most that `maxStalenessMs` may be.
 const LONGEST_LEASE: Duration = Duration::from_secs(3600);
 const MOST_ID_BYTES: usize = 64;
@@ -71,9 +71,6 @@ const SETTLED: &str = "~";
 const WHOLE: &str = "whole";
 
 impl Roster {
-    pub const SETTLED: &str = SETTLED;
-    pub const WHOLE: &str = WHOLE;
-
     /// From the fields of the hash, names and values in turn. What is no member is left out.
     pub fn of(fields: &[String]) -> Self {
         let mut roster = Roster {

@@ -11,11 +11,13 @@ mod value;
 
 pub use announcement::Announcement;
 pub use dependency::{
-    MAX_ID_BYTES, Scope, broken_name_rule, encoded, entry_dependency, is_id, resource_dependency,
+    Scope, entry_dependency, resource_dependency,
     tag_dependency,
 };
-pub use member::{MOST_MEMBERS, Member, Roster};
+pub use member::{Member, Roster};
 pub use record::{MissReason, Snapshot, StoredRecord, judge, record};
-pub use sequence::{Generation, LogRecord, MAX_SAFE_INTEGER, Notes, Sequence};
+pub use sequence::{Generation, LogRecord, Notes, Sequence};
 pub use signature::Signer;
-pub use value::{Age, RESERVED_ATTRIBUTES, Value, age};
+#[cfg(feature = "testing")]
+pub use value::RESERVED_ATTRIBUTES;
+pub use value::{Age, Value, age};

@@ -15,11 +15,12 @@ pub struct Value {
     pub source: String,
     /// Wall-clock milliseconds at which it was loaded.
     pub loaded_at_ms: u64,
-    /// What the resource wants to keep with the content. Never holds one of [`RESERVED_ATTRIBUTES`].
+    /// What the resource wants to keep with the content. None of the names below.
     pub attributes: Map<String, serde_json::Value>,
 }
 
 /// The names in a stored `config` that are the protocol's own.
+#[cfg(feature = "testing")]
 pub const RESERVED_ATTRIBUTES: [&str; 7] = [
     "generations",
     "sequence",

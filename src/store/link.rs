@@ -16,6 +16,7 @@ pub enum Script {
 }
 
 impl Script {
+    #[cfg(feature = "testing")]
     pub const ALL: [Script; 6] = [
         Script::Invalidate,
         Script::Fill,
@@ -134,8 +135,8 @@ pub type Replies = Vec<Result<Reply, Fault>>;
 
 #[async_trait]
 pub trait Link: Send + Sync {
-    /// Has these commands done in this order, in one round trip, by the deadline. Fails as a whole if no answer came; one that was
-    /// sent may have been done all the same.
+    /// Has these commands done in this order, in one round trip, by the deadline; nobody else's are done between them. Fails as a whole
+    /// if no answer came (they may have been done all the same), or if the store took none of them (`Rejected`).
     async fn send(&self, deadline: Deadline, commands: Vec<Command>) -> Result<Replies, Fault>;
 
     /// What another instance has to present to be answered no older state than this one was.

@@ -11,6 +11,7 @@ mod upstash;
 
 pub use breaker::Phase;
 pub use link::{Command, Link, Replies, Reply, Script};
+#[cfg(feature = "testing")]
 pub use sync_token::SyncToken;
 pub use upstash::Upstash;
 
@@ -242,19 +243,24 @@ impl Store {
         commands.push(Command::plain(&["INCRBY", &self.keys.sequence, "0"]));
         if !look.is_empty() {
             let mut words = vec!["MGET".to_owned()];
-            words.extend(look);
+            words.extend_from_slice(&look);
             commands.push(Command::Plain(words));
         }
-        let mut replies = self.guard.send(deadline, commands).await?.into_iter();
+        let mut replies = match self.guard.send(deadline, commands).await {
+            Ok(replies) => replies.into_iter(),
+            // A transaction is discarded as a whole where one of its commands would need memory.
+            Err(Fault::Rejected { code }) if code == "EXECABORT" || code == "OOM" => {
+                return self.validate_full(deadline, look).await;
+            }
+            Err(fault) => return Err(fault),
+        };
         let listed = lists && matches!(replies.next(), Some(Ok(_)));
         let sequence = match replies.next() {
             Some(Ok(reply)) => Some(reply.integer()?),
             // It holds something that is no counter: as good as none.
             Some(Err(Fault::Rejected { code })) if code == "ERR" || code == "WRONGTYPE" => None,
-            // A full Redis takes no write, but a script that writes nothing.
             Some(Err(Fault::Rejected { code })) if code == "OOM" => {
-                let sequence = self.seed(deadline, None).await?;
-                Some(sequence.map_or(0, |sequence| sequence.number() as i64))
+                return self.validate_full(deadline, look).await;
             }
             Some(Err(fault)) => return Err(fault),
             None => None,
@@ -270,7 +276,26 @@ impl Store {
         })
     }
 
-    /// Begins the sequence where there is none; the one that is there now.
+    /// A validation of a full Redis: it takes no write, but runs a script that writes nothing.
+    async fn validate_full(
+        &self,
+        deadline: Deadline,
+        look: Vec<String>,
+    ) -> Result<Validated, Fault> {
+        let sequence = self.seed(deadline, None).await?;
+        let found = if look.is_empty() {
+            Vec::new()
+        } else {
+            self.look(deadline, look).await?
+        };
+        Ok(Validated {
+            sequence,
+            listed: false,
+            found,
+        })
+    }
+
+    /// Begins the sequence where there is none; the one that is there now. Without a seed it begins nothing.
     pub async fn seed(
         &self,
         deadline: Deadline,

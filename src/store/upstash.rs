@@ -1,4 +1,6 @@
-//! Upstash Redis over its REST protocol: one POST with a JSON array for a command, or with an array of them.
+//! Upstash Redis over its REST protocol: one POST with a JSON array for a command, or with an array of them as one transaction.
+//! Everything that is sent together is one: a listing must not come apart from the sequence beside it, claims lose nothing by it, and
+//! looks are a single MGET anyway.
 //!
 //! Plain JSON answers, without `Upstash-Encoding: base64`: everything this package writes is UTF-8, and a stranger's bytes
 //! that are not come back altered, fail the hash and count as a miss.
@@ -26,11 +28,11 @@ pub struct Upstash {
 
 impl Upstash {
     pub fn new(http: Http, url: Url, token: String) -> Self {
-        let mut pipeline = url.clone();
-        pipeline.set_path(&format!("{}/pipeline", url.path().trim_end_matches('/')));
+        let mut transaction = url.clone();
+        transaction.set_path(&format!("{}/multi-exec", url.path().trim_end_matches('/')));
         Upstash {
             http,
-            urls: [url, pipeline],
+            urls: [url, transaction],
             token,
             sync: Mutex::default(),
         }
@@ -91,7 +93,7 @@ impl Link for Upstash {
     }
 }
 
-/// The results of several commands.
+/// The results of the commands of one transaction: a command that failed has an error of its own, and the others were done.
 fn results(answer: &Answer) -> Result<Replies, Fault> {
     if answer.status == 200
         && let Ok(Value::Array(items)) = serde_json::from_slice(&answer.body)
@@ -104,7 +106,7 @@ fn results(answer: &Answer) -> Result<Replies, Fault> {
         };
         return Ok(items.into_iter().map(reply).collect());
     }
-    // Refused as a whole.
+    // Discarded as a whole: nothing was done.
     match result(answer) {
         Err(fault) => Err(fault),
         Ok(_) => Err(Fault::Malformed {
@@ -270,6 +272,12 @@ mod tests {
                 r#"{"error":"ERR max requests limit exceeded. Limit: 1"}"#,
                 "quota",
             ),
+            (
+                400,
+                r#"{"error":"EXECABORT Transaction discarded because of previous errors."}"#,
+                "rejected",
+            ),
+            (200, r#"{"error":"ERR max request size"}"#, "rejected"),
             (200, r#"{"result":1}"#, "malformed"),
             (502, "[]", "status"),
         ] {

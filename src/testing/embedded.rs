@@ -1,5 +1,5 @@
 //! The store inside one process: what the protocol needs of Redis, for tests and the simulation. Keeps to the same contract as
-//! the real one (`tests/store_contract.rs` runs over both).
+//! the real one (`tests/store` runs over both).
 
 use crate::clock::Clock;
 use crate::error::Fault;
@@ -30,7 +30,7 @@ pub enum Flaw {
 #[derive(Clone)]
 enum Item {
     Text(String),
-    Hash(BTreeMap<String, String>),
+    Hash(Hash),
     /// The four texts of each record, oldest first.
     Log(Vec<[String; 4]>),
 }
@@ -139,23 +139,21 @@ impl Embedded {
             ["INCRBY", key, by] => {
                 let number = match values.get(key).map(|value| &value.item) {
                     None => Some(0),
-                    Some(Item::Text(text)) => text.parse::<i64>().ok(),
+                    Some(Item::Text(text)) => integer(text),
                     Some(_) => return Err(wrong_type()),
                 };
                 let number = number
-                    .zip(by.parse::<i64>().ok())
+                    .zip(integer(by))
                     .and_then(|(number, by)| number.checked_add(by));
                 let number = number.ok_or(Fault::Rejected { code: "ERR".into() })?;
                 self.put(values, key, number.to_string(), None);
                 Ok(Reply::Integer(number))
             }
             ["SET", key, content, "EX", seconds] => {
-                self.put(
-                    values,
-                    key,
-                    content.to_owned(),
-                    seconds.parse().ok().map(Duration::from_secs),
-                );
+                let seconds = seconds.parse().ok().filter(|&seconds| seconds > 0);
+                let ttl = seconds.ok_or(Fault::Rejected { code: "ERR".into() })?;
+                let ttl = Some(Duration::from_secs(ttl));
+                self.put(values, key, content.to_owned(), ttl);
                 Ok(Reply::Text("OK".into()))
             }
             ["SET", key, content, "PX", ms, "NX"] => {
@@ -179,19 +177,24 @@ impl Embedded {
             }
             ["TTL", key] => Ok(Reply::Integer(match values.get(key) {
                 None => -2,
+                // To the nearest second, as Redis does.
                 Some(value) => value.expires_at.map_or(-1, |at| {
-                    at.saturating_sub(self.clock.monotonic()).as_secs() as i64
+                    let left = at.saturating_sub(self.clock.monotonic());
+                    (left + Duration::from_millis(500)).as_secs() as i64
                 }),
             })),
             ["HSET", key, field, content] => {
-                let known = hash(values, key)?.insert(field.to_owned(), content.to_owned());
+                let known =
+                    hash_to_write(values, key)?.insert(field.to_owned(), content.to_owned());
                 Ok(Reply::Integer(i64::from(known.is_none())))
             }
-            ["HDEL", key, field] => Ok(Reply::Integer(i64::from(
-                hash(values, key)?.remove(field).is_some(),
-            ))),
+            ["HDEL", key, field] => {
+                hash(values, key)?;
+                let known = remove_field(values, key, field);
+                Ok(Reply::Integer(i64::from(known)))
+            }
             ["HGETALL", key] => {
-                let pairs = hash(values, key)?.iter();
+                let pairs = hash(values, key)?.into_iter().flatten();
                 let fields = pairs.flat_map(|(field, content)| {
                     [field, content].map(|it| Reply::Text(it.clone()))
                 });
@@ -199,9 +202,10 @@ impl Embedded {
             }
             ["HMGET", key, ref fields @ ..] => {
                 let hash = hash(values, key)?;
-                let found = fields
-                    .iter()
-                    .map(|&field| hash.get(field).cloned().map_or(Reply::Nil, Reply::Text));
+                let found = fields.iter().map(|&field| {
+                    let content = hash.and_then(|it| it.get(field).cloned());
+                    content.map_or(Reply::Nil, Reply::Text)
+                });
                 Ok(Reply::List(found.collect()))
             }
             // Whoever listens is told by the test.
@@ -229,7 +233,7 @@ impl Embedded {
     }
 
     fn advance(&self, values: &mut Values, key: &str, seed: &str) -> (String, String) {
-        let number = text(values, key).and_then(|text| text.parse::<u64>().ok());
+        let number = text(values, key).and_then(|text| integer(&text));
         let (sequence, previous) = match number.filter(|number| (1..(1 << 53) - 1).contains(number))
         {
             Some(number) => ((number + 1).to_string(), number.to_string()),
@@ -248,13 +252,17 @@ impl Embedded {
     }
 
     fn seed(&self, values: &mut Values, key: &str, seed: &str) -> Reply {
-        let found =
-            text(values, key).filter(|text| text.parse::<u64>().is_ok_and(|number| number > 0));
-        let sequence = found.unwrap_or_else(|| {
-            let seed = self.seed_of(seed);
-            self.put(values, key, seed.clone(), None);
-            seed
-        });
+        let is_sequence =
+            |text: &String| integer(text).is_some_and(|number| (1..1 << 53).contains(&number));
+        let sequence = match text(values, key).filter(is_sequence) {
+            Some(found) => found,
+            None if seed == "0" => seed.to_owned(),
+            None => {
+                let seed = self.seed_of(seed);
+                self.put(values, key, seed.clone(), None);
+                seed
+            }
+        };
         answer([sequence])
     }
 
@@ -300,7 +308,7 @@ impl Embedded {
             if hash(values, &keys[2]).is_err() {
                 values.remove(&keys[2]);
             }
-            if let Ok(members) = hash(values, &keys[2]) {
+            if let Ok(members) = hash_to_write(values, &keys[2]) {
                 if !members.contains_key("~") && self.flaw != Some(Flaw::UnnoticedLoss) {
                     notes = "ack lost".into();
                     members.insert("~".into(), sequence.clone());
@@ -383,21 +391,19 @@ impl Embedded {
         let [seed, id, expected] = arguments else {
             unreachable!("the script has three arguments");
         };
-        match hash(values, &keys[2]) {
-            Ok(members) if members.get(id) == Some(expected) => {
-                if expected.starts_with('-') || self.flaw == Some(Flaw::ExpelledAtOnce) {
-                    members.remove(id);
-                    if expected.starts_with('-') {
-                        return answer([String::new()]);
-                    }
-                }
+        if field(values, &keys[2], id) != Some(expected) {
+            return answer([String::new()]);
+        }
+        if expected.starts_with('-') || self.flaw == Some(Flaw::ExpelledAtOnce) {
+            remove_field(values, &keys[2], id);
+            if expected.starts_with('-') {
+                return answer([String::new()]);
             }
-            _ => return answer([String::new()]),
         }
         let (sequence, previous) = self.advance(values, &keys[0], seed);
         let marked = format!("-{sequence} {expected}");
         if self.flaw != Some(Flaw::ExpelledAtOnce)
-            && let Ok(members) = hash(values, &keys[2])
+            && let Ok(members) = hash_to_write(values, &keys[2])
         {
             members.insert(id.clone(), marked.clone());
         }
@@ -417,7 +423,29 @@ fn text(values: &Values, key: &str) -> Option<String> {
     }
 }
 
-fn hash<'a>(values: &'a mut Values, key: &str) -> Result<&'a mut BTreeMap<String, String>, Fault> {
+/// A number as Redis reads one: no sign but a minus, no zeros before it.
+fn integer(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
+type Hash = BTreeMap<String, String>;
+
+/// The hash at this key; `None` if there is nothing.
+fn hash<'a>(values: &'a Values, key: &str) -> Result<Option<&'a Hash>, Fault> {
+    match values.get(key).map(|value| &value.item) {
+        None => Ok(None),
+        Some(Item::Hash(hash)) => Ok(Some(hash)),
+        Some(_) => Err(wrong_type()),
+    }
+}
+
+fn field<'a>(values: &'a Values, key: &str, field: &str) -> Option<&'a String> {
+    hash(values, key).ok().flatten()?.get(field)
+}
+
+/// The hash at this key, which something is put into.
+fn hash_to_write<'a>(values: &'a mut Values, key: &str) -> Result<&'a mut Hash, Fault> {
     let value = values.entry(key.to_owned()).or_insert_with(|| Value {
         item: Item::Hash(BTreeMap::new()),
         expires_at: None,
@@ -426,6 +454,18 @@ fn hash<'a>(values: &'a mut Values, key: &str) -> Result<&'a mut BTreeMap<String
         Item::Hash(hash) => Ok(hash),
         _ => Err(wrong_type()),
     }
+}
+
+/// Whether it was there. A hash without fields is no key.
+fn remove_field(values: &mut Values, key: &str, field: &str) -> bool {
+    let Some(Item::Hash(hash)) = values.get_mut(key).map(|value| &mut value.item) else {
+        return false;
+    };
+    let was_there = hash.remove(field).is_some();
+    if hash.is_empty() {
+        values.remove(key);
+    }
+    was_there
 }
 
 fn log(values: &Values, key: &str, count: &str) -> Reply {
@@ -437,8 +477,8 @@ fn log(values: &Values, key: &str, count: &str) -> Reply {
 }
 
 fn settle(values: &mut Values, key: &str, expected: &str) -> Reply {
-    if let Ok(members) = hash(values, key)
-        && members.get("~").map(String::as_str) == Some(expected)
+    if field(values, key, "~").map(String::as_str) == Some(expected)
+        && let Ok(members) = hash_to_write(values, key)
     {
         members.insert("~".into(), "whole".into());
     }

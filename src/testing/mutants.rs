@@ -45,6 +45,7 @@ pub struct Mutation {
 }
 
 impl Mutation {
+    #[cfg(any(test, feature = "testing"))]
     pub const NONE: Mutation = Mutation {
         #[cfg(feature = "testing")]
         mutant: None,

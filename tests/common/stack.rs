@@ -1,4 +1,4 @@
-//! The local stack of `dev/`, started once per test file; it ends by itself when the test process does.
+//! The local stack of `dev/`, whole or its store alone; it ends by itself when the test process does.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -17,11 +17,12 @@ impl Stack {
     }
 }
 
-pub fn stack() -> &'static Stack {
-    static STACK: OnceLock<Stack> = OnceLock::new();
-    STACK.get_or_init(|| {
+impl Stack {
+    /// Starts one of its own, with these arguments for `dev/stack.mjs`; it prints so many variables.
+    pub fn start(arguments: &[&str], count: usize) -> Self {
         let mut child = Command::new("node")
             .args(["dev/stack.mjs", "--until-stdin-closes"])
+            .args(arguments)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -29,7 +30,7 @@ pub fn stack() -> &'static Stack {
             .expect("node is on PATH");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let variables: HashMap<_, _> = lines
-            .take(4)
+            .take(count)
             .map(|line| {
                 let line = line.unwrap();
                 let (name, value) = line.split_once('=').expect("NAME=value");
@@ -38,12 +39,23 @@ pub fn stack() -> &'static Stack {
             .collect();
         assert_eq!(
             variables.len(),
-            4,
+            count,
             "the stack did not start; is `npm install` done?"
         );
         Stack {
             variables,
             _child: child,
         }
-    })
+    }
+
+    /// Redis and its bridge alone.
+    pub fn store(arguments: &[&str]) -> Self {
+        Self::start(&[&["--store"], arguments].concat(), 2)
+    }
+}
+
+/// All of it, one for all tests of a file.
+pub fn stack() -> &'static Stack {
+    static STACK: OnceLock<Stack> = OnceLock::new();
+    STACK.get_or_init(|| Stack::start(&[], 4))
 }

@@ -6,10 +6,10 @@ use crate::network::{Chance, DRIFT_PPM, Process, SimClock, Weather, Wire, ms};
 use crate::redis::{LinkFlaw, News, Redis, SimLink, Stream};
 use async_trait::async_trait;
 use grove_shared_cache::cache::{
-    Answer, CachedEntry, Capacity, KeyedResource, Parts, Receipt, ResourceParts, SharedCache,
-    SingleParts, Tier,
+    Answer, CachedEntry, KeyedResource, Parts, Receipt, ResourceParts, SharedCache, SingleParts,
+    Tier,
 };
-use grove_shared_cache::config::Limits;
+use grove_shared_cache::config::{Capacity, Limits};
 use grove_shared_cache::error::Fault;
 use grove_shared_cache::http::Deadline;
 use grove_shared_cache::near::{Held, HitValue};
@@ -445,6 +445,7 @@ impl World {
                 wire: wire(&self.source_weather),
                 lacked: lacked.clone(),
             })),
+            no_source: None,
             legacy: None,
         });
         let resource = |(resource, name): (usize, &&str)| {

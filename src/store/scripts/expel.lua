@@ -2,7 +2,8 @@
 -- Between them its last lease runs out. Nothing happens where the member has said something since.
 -- KEYS: sequence, log, members.  ARGV: seed, id, its field as it was seen.
 -- Returns how many commands that took, and the field as it is marked now, or nothing.
-if call('HGET', KEYS[3], ARGV[2]) ~= ARGV[3] then
+commands = commands + 1
+if redis.pcall('HGET', KEYS[3], ARGV[2]) ~= ARGV[3] then
   return { text(commands), '' }
 end
 if string.sub(ARGV[3], 1, 1) == '-' then

@@ -1,4 +1,4 @@
-// supabaseResource() and the ready-made resources, as the addon is given them; it is played here.
+// supabaseResource() and the ready-made resources: what a cache makes of them.
 import { createRequire } from 'node:module'
 import test from 'ava'
 import {
@@ -9,15 +9,12 @@ import {
   supabaseResource,
 } from 'grove-shared-cache'
 
-import { fakeCache } from '../support/fake-addon.mjs'
-
 const { definitionOf } = createRequire(import.meta.url)('../../lib/definition.cjs')
 
-/** What a cache makes of the options: the addon's definition, and what webhooks ask. */
+/** The definition that a cache makes of the options. */
 function madeOf(options) {
-  const { cache, addon } = fakeCache()
-  cache.resource(options)
-  const [{ supabase, name, ttlSeconds, tags, ...rest }] = addon.definitions
+  const { definition } = definitionOf(options)
+  const { supabase, name, ttlSeconds, tags, ...rest } = definition
   return { supabase, name, ttlSeconds, tags: tags?.('7'), rest }
 }
 
@@ -46,7 +43,7 @@ for (const [preset, expected] of [
     featureFlag,
     {
       name: 'feature-flag',
-      ttlSeconds: undefined,
+      ttlSeconds: 300,
       tags: undefined,
       supabase: { ...ALL, table: 'feature_flags', match: 'key', single: true },
     },
@@ -55,7 +52,7 @@ for (const [preset, expected] of [
     narrativeGraph,
     {
       name: 'narrative-graph',
-      ttlSeconds: undefined,
+      ttlSeconds: 300,
       tags: ['hub:7'],
       supabase: {
         ...ALL,
