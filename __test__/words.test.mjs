@@ -1,5 +1,6 @@
 // Whether `npm run check` finds the untrue words that it looks for, and whether the types name what the calls give.
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import test from 'ava'
 import { promptCache } from '../dev/prompt-cache.mjs'
 
@@ -14,7 +15,7 @@ const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf
 const TEXTS = {
   readme: read('README.md'),
   types: read('index.d.ts'),
-  config: read('src/core/config.rs'),
+  schema: createRequire(import.meta.url)('../lib/option-schema.cjs').cacheOptions,
 }
 
 test('the options of the README are those of the types, with the defaults of the code', (t) => {
@@ -54,7 +55,7 @@ const UNTRUE = [
   [
     'no default in the table',
     'readme',
-    /(`keyPrefix` +\| – +\| )`grove:system-prompt`/,
+    /(`keyPrefix` +\| – +\| )`grove`/,
     '$1–',
     /keyPrefix has the default/,
   ],
@@ -64,27 +65,6 @@ const UNTRUE = [
     'nothing is signed',
     'all is signed',
     /signingKey has the default nothing is signed/,
-  ],
-  [
-    'another default in the code',
-    'config',
-    'DEFAULT_TTL_SECONDS: f64 = 300.0',
-    'DEFAULT_TTL_SECONDS: f64 = 60.0',
-    /ttlSeconds/,
-  ],
-  [
-    'another truth value in the code',
-    'config',
-    'self.push.unwrap_or(true)',
-    'self.push.unwrap_or(false)',
-    /push has the default false/,
-  ],
-  [
-    'a default that the code does not show',
-    'config',
-    'self.push.unwrap_or(true)',
-    'push(self)',
-    /push is missing/,
   ],
   [
     'another default in the types',
@@ -108,6 +88,19 @@ for (const [situation, text, from, to, message] of UNTRUE) {
     t.regex(wrongOptions({ ...TEXTS, [text]: changed }).join('\n'), message)
   })
 }
+
+test('another default or another variable in the schema is found', (t) => {
+  const changed = (name, rest) =>
+    TEXTS.schema.map((option) => (option.name === name ? { ...option, ...rest } : option))
+  const wrong = (schema) => wrongOptions({ ...TEXTS, schema }).join('\n')
+  t.regex(wrong(changed('ttlSeconds', { default: 60 })), /ttlSeconds has the default 60/)
+  t.regex(wrong(changed('push', { default: false })), /push has the default false/)
+  t.regex(
+    wrong(changed('supabaseUrl', { variable: 'OTHER' })),
+    /supabaseUrl has the variable OTHER/,
+  )
+  t.regex(wrong(TEXTS.schema.slice(1)), /upstashUrl is missing/)
+})
 
 const TABLE = `
 ## Metrics

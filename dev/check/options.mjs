@@ -1,17 +1,18 @@
-// The options, in the three places that speak of them: the README's table, the types, and the code that has the defaults.
+// The options, in the three places that speak of them: the README's table, the types, and the schema that has the defaults.
 
 import { compareNames, tableUnder } from './tables.mjs'
 import { membersOf } from './types.mjs'
 
-/** Where the default is said in one word, it is the code's. */
+/** A default that is said in one word. */
 const WORD = /^[\w:-]+$/
 const NONE = '–'
 
 /**
- * @param {{ readme: string, types: string, config: string }} texts of README.md, index.d.ts and src/core/config.rs
+ * @param {{ readme: string, types: string, schema: object[] }} given the texts of README.md and index.d.ts, and the options of
+ *   `lib/option-schema.cjs`
  * @returns {string[]} what is not so, one line each
  */
-export function wrongOptions({ readme, types, config }) {
+export function wrongOptions({ readme, types, schema }) {
   const typed = typedOptions(types, 'CacheOptions')
   const rows = [...tableUnder(readme, '## Options')].map((cells) =>
     cells.map((cell) => cell.replaceAll('`', '')),
@@ -28,9 +29,7 @@ export function wrongOptions({ readme, types, config }) {
       wrong.push(`README options: ${name} has the variable ${type.variable ?? NONE}`)
     if (!isSaid(value, type)) wrong.push(`README options: ${name} has the default ${type.value}`)
   }
-  // Those of a cache of resources that are not among them.
-  const shared = typedOptions(types, 'SharedCacheOptions')
-  return [...wrong, ...wrongDefaults(new Map([...shared, ...typed]), defaultsOf(config))]
+  return [...wrong, ...wrongSchema(typed, schema)]
 }
 
 function typedOptions(types, name) {
@@ -51,32 +50,19 @@ function isSaid(value, type) {
   return WORD.test(type.value) ? value === type.value : type.value.startsWith(value)
 }
 
-/** @returns {Map<string, string>} by the option's name */
-function defaultsOf(config) {
-  const constants = [
-    ...config.matchAll(/^pub const DEFAULT_(\w+): [^=]+= "?([^";]+?)(?:\.0)?"?;/gm),
-  ]
-  const literals = [
-    ...config.matchAll(/self\s*\.(\w+)(?:\.as_deref\(\))?\.unwrap_or\("?([a-z]+)"?\)/g),
-  ]
-  const said = (value) => (/^\d[\d_]*$/.test(value) ? value.replaceAll('_', '') : value)
-  const all = [...constants, ...literals]
-  return new Map(all.map(([, name, value]) => [camelCase(name), said(value)]))
-}
-
-const camelCase = (name) =>
-  name.toLowerCase().replaceAll(/_(\w)/g, (_, letter) => letter.toUpperCase())
-
-function wrongDefaults(typed, coded) {
-  const words = [...typed].filter(([, { value }]) => WORD.test(value ?? ''))
+/** The types have the options of the schema, with its variables and defaults. */
+function wrongSchema(typed, schema) {
   const wrong = compareNames(
-    'defaults in src/core/config.rs',
-    [...coded.keys()],
-    words.map(([name]) => name),
+    'lib/option-schema.cjs',
+    schema.map(({ name }) => name),
+    [...typed.keys()],
   )
-  for (const [name, { value }] of words) {
-    if (coded.has(name) && coded.get(name) !== value)
-      wrong.push(`index.d.ts: ${name} has the default ${coded.get(name)}`)
+  for (const { name, variable, default: value } of schema) {
+    const type = typed.get(name)
+    if (!type) continue
+    if (type.variable !== variable) wrong.push(`index.d.ts: ${name} has the variable ${variable}`)
+    if (value !== undefined && type.value !== String(value))
+      wrong.push(`index.d.ts: ${name} has the default ${value}`)
   }
   return wrong
 }

@@ -56,7 +56,7 @@ export function untrueWords() {
     ...wrongOptions({
       readme: read('README.md'),
       types: read('index.d.ts'),
-      config: read('src/core/config.rs'),
+      schema: createRequire(import.meta.url)('../../lib/option-schema.cjs').cacheOptions,
     }),
     ...errorCodes(),
     ...faultClasses(),
@@ -79,7 +79,7 @@ export function untrueWords() {
 
 /** The README's table of errors has each code that there is, and no other. */
 function errorCodes() {
-  const codes = [...read('src/core/error.rs').matchAll(/ErrorCode::\w+ => "([A-Z_]+)"/g)].map(
+  const codes = [...read('src/error.rs').matchAll(/ErrorCode::\w+ => "([A-Z_]+)"/g)].map(
     ([, code]) => code,
   )
   const rows = [...tableUnder(read('README.md'), '## Errors')].map(([code]) =>
@@ -90,9 +90,7 @@ function errorCodes() {
 
 /** The types name the words that a fault of Redis is put in; a file's has one more, and so has a loader's. */
 function faultClasses() {
-  const classes = [
-    ...read('src/core/error.rs').matchAll(/Fault::\w+(?: \{ \.\. \})? => "([a-z-]+)"/g),
-  ]
+  const classes = [...read('src/error.rs').matchAll(/Fault::\w+(?: \{ \.\. \})? => "([a-z-]+)"/g)]
   const [, said] = membersOf(read('index.d.ts'), 'RedisStatus').get('error').split('in one word: ')
   return compareNames(
     'index.d.ts, RedisStatus.error',
@@ -104,8 +102,8 @@ function faultClasses() {
 /** What a cache that has asked for nothing yet gives. */
 function exposition() {
   // Only now: where this is imported, the addon may not be built yet.
-  const { SystemPromptCache } = createRequire(import.meta.url)('grove-shared-cache')
-  const cache = new SystemPromptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
+  const { SharedCache } = createRequire(import.meta.url)('grove-shared-cache')
+  const cache = new SharedCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
   return cache.metrics?.() ?? ''
 }
 
