@@ -1,107 +1,15 @@
 // Whether `npm run check` finds the untrue words that it looks for, and whether the types name what the calls give.
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import test from 'ava'
 import { promptCache } from '../dev/prompt-cache.mjs'
 
 import { deadLinks } from '../dev/check/links.mjs'
 import { wrongMetrics } from '../dev/check/metrics.mjs'
-import { wrongOptions } from '../dev/check/options.mjs'
 import { membersOf } from '../dev/check/types.mjs'
 import { optionsOn, withStore } from './support/store.mjs'
 
 const store = withStore(test)
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
-const TEXTS = {
-  readme: read('README.md'),
-  types: read('index.d.ts'),
-  schema: createRequire(import.meta.url)('../lib/option-schema.cjs').cacheOptions,
-}
-
-test('the options of the README are those of the types, with the defaults of the code', (t) => {
-  t.deepEqual(wrongOptions(TEXTS), [])
-})
-
-const UNTRUE = [
-  ['an option without a row', 'readme', /^\| `push` .*\n/m, '', /push is missing/],
-  [
-    'a row without an option',
-    'readme',
-    '| `push` ',
-    '| `pull` ',
-    /push is missing[^]*there is no pull/,
-  ],
-  [
-    'another variable',
-    'readme',
-    '`SUPABASE_URL`  ',
-    '`SUPABASE_HOST` ',
-    /supabaseUrl has the variable SUPABASE_URL/,
-  ],
-  [
-    'another default in the table',
-    'readme',
-    /(`ttlSeconds` +\| – +\| )`300`/,
-    '$1`60` ',
-    /ttlSeconds has the default 300/,
-  ],
-  [
-    'another truth value in the table',
-    'readme',
-    /(`push` +\| – +\| )`true`/,
-    '$1`false`',
-    /push has the default true/,
-  ],
-  [
-    'no default in the table',
-    'readme',
-    /(`keyPrefix` +\| – +\| )`grove`/,
-    '$1–',
-    /keyPrefix has the default/,
-  ],
-  [
-    'another default in words',
-    'readme',
-    'nothing is signed',
-    'all is signed',
-    /signingKey has the default nothing is signed/,
-  ],
-  [
-    'another default in the types',
-    'types',
-    /(interface CacheOptions [^]*?)Default: `info`/,
-    '$1Default: `warn`',
-    /logLevel has the default/,
-  ],
-  [
-    'an option without a type',
-    'types',
-    /(interface CacheOptions [^]*?) {2}push\?: boolean \| undefined\n/,
-    '$1',
-    /there is no push/,
-  ],
-]
-for (const [situation, text, from, to, message] of UNTRUE) {
-  test(`${situation} is found`, (t) => {
-    const changed = TEXTS[text].replace(from, to)
-    t.not(changed, TEXTS[text], 'nothing was changed')
-    t.regex(wrongOptions({ ...TEXTS, [text]: changed }).join('\n'), message)
-  })
-}
-
-test('another default or another variable in the schema is found', (t) => {
-  const changed = (name, rest) =>
-    TEXTS.schema.map((option) => (option.name === name ? { ...option, ...rest } : option))
-  const wrong = (schema) => wrongOptions({ ...TEXTS, schema }).join('\n')
-  t.regex(wrong(changed('ttlSeconds', { default: 60 })), /ttlSeconds has the default 60/)
-  t.regex(wrong(changed('push', { default: false })), /push has the default false/)
-  t.regex(
-    wrong(changed('supabaseUrl', { variable: 'OTHER' })),
-    /supabaseUrl has the variable OTHER/,
-  )
-  t.regex(wrong(TEXTS.schema.slice(1)), /upstashUrl is missing/)
-})
-
 const TABLE = `
 ## Metrics
 

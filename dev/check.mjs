@@ -12,6 +12,7 @@ const CLIPPY = ['clippy', '--locked', '--all-targets']
 for (const [command, ...words] of [
   ['npx', 'prettier', '--check', '.'],
   ['npx', 'oxlint'],
+  ['node', 'dev/option-types.mjs', '--check'],
   ['cargo', 'fmt', '--check'],
   ['cargo', 'fmt', '--check', '--manifest-path', 'fuzz/Cargo.toml'],
   ['cargo', ...CLIPPY, '--', '-D', 'warnings'],
@@ -28,7 +29,6 @@ console.log('> dependencies')
 failed.push(...wrongDependencies())
 console.log('> release')
 failed.push(...unfitRelease())
-
 for (const what of failed) console.error(`failed: ${what}`)
 console.log(failed.length === 0 ? 'all checks passed' : `${failed.length} checks failed`)
 process.exit(failed.length === 0 ? 0 : 1)

@@ -1,5 +1,5 @@
-// Writes the options into the types, and prints the README's table of them: `node dev/option-types.mjs`. With `--check` it only tells
-// whether the types are up to date.
+// Writes the options into the types and into the README's table: `node dev/option-types.mjs`. With `--check` it only tells whether they
+// are up to date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import * as words from './option-words.mjs'
 const schema = createRequire(import.meta.url)('../lib/option-schema.cjs')
 
 const TYPES = new URL('../index.d.ts', import.meta.url)
+const README = new URL('../README.md', import.meta.url)
 const WIDTH = 120
 const NONE = '–'
 
@@ -103,16 +104,27 @@ async function formatted(path, text) {
   return format(text, { ...(await resolveConfig(filepath)), filepath })
 }
 
+/** The README with that table. */
+export async function withTable(readme) {
+  const [before, rest] = readme.split(/(?<=\n## Options\n[^|]*)(?=\| option)/)
+  return `${before}${await optionTable()}${rest.slice(rest.indexOf('\n\n') + 1)}`
+}
+
+const WRITTEN = [
+  ['index.d.ts', TYPES, withOptions],
+  ['README.md', README, withTable],
+]
+
 async function main([mode]) {
-  const committed = readFileSync(TYPES, 'utf8')
-  const current = await withOptions(committed)
-  if (mode === '--check') {
-    if (current === committed) return
-    console.error('index.d.ts has not the options of the schema: run node dev/option-types.mjs')
-    process.exitCode = 1
-  } else {
-    writeFileSync(TYPES, current)
-    process.stdout.write(await optionTable())
+  for (const [name, url, write] of WRITTEN) {
+    const committed = readFileSync(url, 'utf8')
+    const current = await write(committed)
+    if (mode !== '--check') {
+      writeFileSync(url, current)
+    } else if (current !== committed) {
+      console.error(`${name} has not the options of the schema: run node dev/option-types.mjs`)
+      process.exitCode = 1
+    }
   }
 }
 
