@@ -9,6 +9,7 @@ import {
   RESOURCES,
   TAGS,
   covers,
+  entriesOf,
   rowOf,
 } from '../dev/storm/entries/entries.mjs'
 import { judgeEntries } from '../dev/storm/entries/history.mjs'
@@ -29,6 +30,7 @@ function broken(what, edited, instances, { evicts, pending = [], ...rest } = {})
   const edit = { versions: edited.map((number) => [number, 2]), committedMs: 1000 }
   const invalidation = { instance: 0, what, ...edit, calledMs: 1000, resolvedMs: 1100 }
   const storm = {
+    count: ENTRIES.length,
     edits: [BASELINE, edit],
     invalidations: [{ kind: 'mixed', receipt: null, ...invalidation, ...rest }],
     instances: instances.map((reads) => ({
@@ -62,7 +64,7 @@ test('a value tells its version, and only its own entry takes it', (t) => {
 })
 
 test('every entry is in a group, and every group has some', (t) => {
-  t.true(ENTRIES.length >= 50 && ENTRIES.length <= 200)
+  t.is(ENTRIES.length, entriesOf(Object.keys(RESOURCES).length))
   t.is(TAGS.length, 5)
   t.true(ENTRIES.every(({ tags }) => tags.length > 0))
   t.true(TAGS.every((tag) => ENTRIES.some(({ tags }) => tags.includes(tag))))
@@ -82,6 +84,18 @@ test('a change edits all that its invalidation covers, and one integer decides i
     t.true(numbers.length > 0, kind)
     t.true(numbers.every((number) => covers(what, number)))
     if (kind === 'entry') t.is(numbers.length, 1)
+  }
+})
+
+test('a change is of the entries that a storm has, and of no other', (t) => {
+  const random = randomOf(4)
+  const count = entriesOf(3)
+  const known = ['text', 'object', 'row']
+  for (let change = 0; change < 200; change += 1) {
+    const { what, numbers } = changeOf(random, count)
+    t.true(numbers.length > 0 && numbers.every((number) => number < count))
+    const named = [...(what.resources ?? []), ...Object.keys(what.entries ?? {})]
+    t.true(named.every((name) => known.includes(name)))
   }
 })
 
@@ -158,6 +172,7 @@ test('values of no edit, stand-ins without need and reads that never ended are c
 test('an invalidation of many entries is counted once', (t) => {
   const what = { resources: ['text', 'object', 'row'] }
   const storm = {
+    count: ENTRIES.length,
     edits: [BASELINE],
     invalidations: ['proven', 'unproven', null].map((receipt) => ({
       kind: 'resource',

@@ -98,7 +98,7 @@ test('what the calls give has the members that the types name, and no other', as
     ['SystemPromptDebug', debug],
     ['RedisStatus', debug.redis],
   ]) {
-    const named = [...membersOf(TEXTS.types, name).keys()]
+    const named = [...membersOf(read('index.d.ts'), name).keys()]
     t.deepEqual(Object.keys(given).toSorted(), named.toSorted(), name)
   }
 })

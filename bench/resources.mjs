@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { argumentsOf, someOf, wholeNumber } from '../dev/arguments.mjs'
 import { setUp } from '../dev/setup.mjs'
 
-const usage = `Measures resources over the local stack: what a hit of one of a thousand entries takes beside the prompt, how many commands
+const usage = `Measures resources over the local stack: what a hit of one of ten thousand entries takes beside the prompt, how many commands
 ten thousand entries cost in a lease, whether the near cache keeps to maxBytes, and its hit ratio beside lru-cache over several
 kinds of reads. Takes about ten minutes.
 

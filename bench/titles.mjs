@@ -17,7 +17,7 @@ export const TITLES = {
   bentocacheBest: '`bentocache` `get()`, `serialize: false`',
   ours: '`fetchActiveSystemPrompt()`',
   oursConfig: '`fetchActiveSystemPromptConfig()`',
-  oursClass: '`new SystemPromptCache()`',
+  oursClass: '`cache.systemPrompt`',
   oursAsking: '`maxStalenessMs: 0`',
   oursGet: '`cache.get()`',
   upstash: '`@upstash/redis` `get`',

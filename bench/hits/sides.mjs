@@ -3,7 +3,6 @@
 import { BentoCache, bentostore } from 'bentocache'
 import { memoryDriver } from 'bentocache/drivers/memory'
 import * as grove from 'grove-shared-cache'
-import { promptCache } from '../../dev/prompt-cache.mjs'
 import { LRUCache } from 'lru-cache'
 
 import { optionsOf } from '../../dev/cache-options.mjs'
@@ -28,9 +27,9 @@ const KEY = 'active'
 export async function openHitSides(place) {
   const { fetchActiveSystemPrompt, fetchActiveSystemPromptConfig } = grove
   grove.configure(optionsOf(place))
-  const cache = promptCache(optionsOf(place))
+  const cache = new grove.SharedCache(optionsOf(place))
   const prompt = await fetchActiveSystemPrompt()
-  await cache.fetchActiveSystemPrompt()
+  await cache.systemPrompt.fetchActiveSystemPrompt()
   await pushConnected(grove)
   await pushConnected(cache)
   const load = async () => prompt
@@ -63,7 +62,7 @@ export async function openHitSides(place) {
       scope: { fetchActiveSystemPromptConfig },
       content: ({ content }) => content,
     },
-    oursClass: { call: 'cache.fetchActiveSystemPrompt()', scope: { cache } },
+    oursClass: { call: 'cache.systemPrompt.fetchActiveSystemPrompt()', scope: { cache } },
   }
 }
 

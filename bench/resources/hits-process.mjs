@@ -18,16 +18,14 @@ const objectOf = (id) => ({ id, title: `The lens ${id}`, active: true, weights: 
 
 /** @returns {Promise<Record<string, import('../hits/loops.mjs').Side>>} */
 async function openSides({ environment, keyPrefix, entries }) {
-  grove.configure(optionsOf({ environment, keyPrefix: `${keyPrefix}:prompt` }))
+  const cache = grove.configure(optionsOf({ environment, keyPrefix }))
   const { fetchActiveSystemPrompt } = grove
-  const cache = new grove.SharedCache(optionsOf({ environment, keyPrefix }))
   const text = cache.resource({ name: 'text', load: async (id) => textOf(id) })
   const json = cache.resource({ name: 'json', load: async (id) => objectOf(id) })
   const ids = Array.from({ length: entries }, (_, number) => `hub-${number}`)
   await fetchActiveSystemPrompt()
   const texts = await text.getMany(ids)
   await json.getMany(ids)
-  await pushConnected(grove)
   await pushConnected(cache)
 
   const pairs = ids.map((id, index) => [id, texts[index]])

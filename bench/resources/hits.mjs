@@ -5,7 +5,7 @@ import { startProcess } from '../../dev/process.mjs'
 const PROCESS = new URL('hits-process.mjs', import.meta.url)
 const PROCESSES = { whole: 4, quick: 1 }
 const ROUNDS = { whole: 40, quick: 6 }
-export const ENTRIES = { whole: 1000, quick: 1000 }
+export const ENTRIES = { whole: 10_000, quick: 1000 }
 
 /** @param {import('./run.mjs').Context} context @returns {Promise<import('../statistics.mjs').Samples>} */
 export async function measureHits({ environment, pace }) {

@@ -17,7 +17,7 @@ const NOT_BASE64 = `bm9uc2Vuc2U*${REMOTE_CANARY}`
  * @property {'http' | 'https' | 'name'} [over] how the place is reached; `name`: by one that is forgotten
  * @property {(place: 'store' | 'source', trapUrl: string) => import('../faults.mjs').Fault} [fault] what the server does
  * @property {string[]} words one of these is what `debugSystemPrompt()` or `cause.code` call it at the store; none: it looks well
- * @property {boolean} [supersedes] the store's answers name another generation, so that what is held is not served
+ * @property {boolean} [confirms] the store's sequence arrives whole, so that what is held is confirmed and served
  * @property {boolean} [saysNone] the source's answer is one, and has no prompt: what is held is not served
  */
 
@@ -54,7 +54,7 @@ export const FAULTS = {
     fault: (place) =>
       place === 'store' ? { kind: 'garbled', text: NOT_BASE64 } : answer(200, ROW_WITHOUT_PAYLOAD),
     words: [],
-    supersedes: true,
+    confirms: true,
     saysNone: true,
   },
   'body of 50 MB': {

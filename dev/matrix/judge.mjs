@@ -65,9 +65,9 @@ const ANY = ['memory', 'redis', 'source', 'stale', 'fallback']
 export function tiersOf(phase, cache, { target, breakage, cured }) {
   const broken = TARGETS[target]
   const [store, source] = ['store', 'source'].map((place) => broken.includes(place))
-  const superseded = store && breakage.supersedes
-  const standIn = breakage.saysNone || superseded ? 'fallback' : 'stale'
+  const standIn = breakage.saysNone ? 'fallback' : 'stale'
   const lease = cache === 'leased' ? ['memory'] : []
+  const confirmed = store && breakage.confirms ? ['redis'] : []
   // Of who has no prompt, and finds none in the store.
   const blank = source ? 'fallback' : 'source'
   const held = store && source ? standIn : store ? 'source' : 'redis'
@@ -78,13 +78,13 @@ export function tiersOf(phase, cache, { target, breakage, cured }) {
     case 'edited':
       return ANY
     case 'struck':
-      if (cache === 'cold') return [store && source ? blank : before]
-      if (cache === 'cold, store empty') return [blank]
-      return [before, ...lease]
+      if (cache === 'cold') return [store && source ? blank : before, ...confirmed]
+      if (cache === 'cold, store empty') return [blank, ...confirmed]
+      return [before, ...confirmed, ...lease]
     case 'drained':
       return [standIn, ...lease]
     case 'invalidating':
-      return [before, ...after, ...lease]
+      return [before, ...confirmed, ...after, ...lease]
     case 'invalidated':
       return after
     default:

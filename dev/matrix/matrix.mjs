@@ -109,7 +109,8 @@ export async function startMatrix({ limits, maxStalenessMs }) {
     if (cured) await ask('well', { truth })
     for (const place of broken) await places.break(place, breakage)
     await ask('strike', { truth })
-    if (cured && broken.includes('source')) {
+    // What the store confirms is not looked for.
+    if (cured && broken.includes('source') && !(broken.includes('store') && breakage.confirms)) {
       if (!broken.includes('store'))
         await stack.redis.del(...(await stack.redis.keys(`${prefix}:*`)))
       const [tier] = tiersOf('drained', 'asking', cell)
