@@ -6,7 +6,9 @@ mod system_prompt;
 
 pub use keyed::{KeyedValues, Kind, Loaded, Loader, OneOf};
 pub use keys::{EntryKeys, StoreKeys};
-pub use system_prompt::{Behaviours, COLUMNS, DEFAULT_FALLBACK, SystemPrompt, TABLE, assemble, section_names};
+#[cfg(feature = "testing")]
+pub use system_prompt::DEFAULT_FALLBACK;
+pub use system_prompt::{Behaviours, COLUMNS, SystemPrompt, TABLE, assemble, section_names};
 
 use crate::observe::Formatter;
 use crate::protocol::Value;
