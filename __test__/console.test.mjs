@@ -50,10 +50,12 @@ async function fleet(t, environment = {}) {
     clearInterval(visits)
     return Promise.all(instances.map((instance) => instance.stop()))
   })
-  const isSettled = async () =>
-    (await stack.redis.scard(`${prefix}:fleet`)) === instances.length &&
-    (await stack.redis.exists(`${prefix}:settling`)) === 0
-  await until(isSettled, 'a list of the fleet that is whole')
+  const isListed = async () =>
+    // One field more says whether the list is whole.
+    Object.keys(await stack.redis.hgetall(`${prefix}:members`)).filter((id) => id !== '~')
+      .length === instances.length
+  await until(isListed, 'all instances to be listed')
+  await stack.redis.hset(`${prefix}:members`, '~', 'whole')
   return instances
 }
 

@@ -275,7 +275,7 @@ test.serial('with logLevel silent nothing is printed, whatever breaks', async (t
   const environment = {
     UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:9',
     UPSTASH_REDIS_REST_TOKEN: 'token',
-    SUPABASE_URL: 'http://127.0.0.1:9',
+    SUPABASE_URL: 'ftp://not a url',
     SUPABASE_SERVICE_ROLE_KEY: 'key',
     NODE_EXTRA_CA_CERTS: SERVER,
     RUST_LOG: 'trace',

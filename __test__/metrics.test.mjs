@@ -549,9 +549,6 @@ test.serial('debugSystemPrompt() lists every instance once, and itself as such',
     return listed.find(({ id }) => id === caches[1].stats().instance)
   }
   t.is((await leases()).leaseMs, 0)
-  await caches[0].invalidateSystemPrompt({ wait: 'all' })
-  const { generation } = await caches[0].debugSystemPrompt().then(({ redis }) => redis)
-  t.is((await leases()).generation, generation, 'what it acknowledged')
 
   await caches[2].close()
   t.true(caches[2].stats().closed)

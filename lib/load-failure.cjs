@@ -2,8 +2,9 @@
 // there instead, and what to do. Read only then, so it costs no other start anything.
 const { existsSync, readdirSync } = require('node:fs')
 const { join } = require('node:path')
-const { name, optionalDependencies: platformPackages } = require('./package.json')
+const { name, optionalDependencies: platformPackages } = require('../package.json')
 
+const ROOT = join(__dirname, '..')
 /** What the generated loader says of all that it does not find or cannot load. */
 const GENERATED = 'Cannot find native binding'
 const OVERRIDE = 'NAPI_RS_NATIVE_LIBRARY_PATH'
@@ -64,11 +65,11 @@ function ofRefusal(message, { glibc }) {
 
 /** There was no file for this platform. */
 function ofAbsence({ target, musl }) {
-  const inPackage = readdirSync(__dirname).filter((file) => file.endsWith('.node'))
+  const inPackage = readdirSync(ROOT).filter((file) => file.endsWith('.node'))
   const what = `the package has none for this platform${inPackage.length > 0 ? `, only ${inPackage.join(', ')}` : ''}.`
   const alpine = musl ? ['For Alpine, README.md in the package has an image under "Alpine".'] : []
   const platformPackage = `${name}-${target}`
-  if (existsSync(join(__dirname, 'Cargo.toml'))) {
+  if (existsSync(join(ROOT, 'Cargo.toml'))) {
     return [what, 'Run `npm run build` here, which needs Rust (https://rustup.rs).']
   }
   if (!platformPackages) {

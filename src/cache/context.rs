@@ -261,6 +261,10 @@ impl Context {
             .map(|(id, member, _)| (id, member))
             .collect();
         members.retain(|(_, member)| !member.expelled);
+        // Its own field may be of a minute ago: of itself it knows better.
+        for (_, own) in members.iter_mut().filter(|(id, _)| id == self.membership.id()) {
+            own.applied = self.watermark.applied();
+        }
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
         Some(members)
     }
