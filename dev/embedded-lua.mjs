@@ -38,9 +38,10 @@ local function plain(value, first)
   for i = 1, length do list[i] = plain(value[i - 1 + first], 0) end
   return list
 end
+local function kind_of(key) return bare_call('TYPE', key) or 'string' end
 local function refusal(name, key)
   if not kinds[name] then return nil end
-  local kind = bare_call('TYPE', key)
+  local kind = kind_of(key)
   if kind ~= 'none' and kind ~= kinds[name] then return '${WRONG_TYPE}' end
   if (name == 'incr' or name == 'incrby') and kind == 'string' then
     local text = bare_call('GET', key) or ''
@@ -58,7 +59,7 @@ local function run(name, key, ...)
   if command == 'hdel' and bare_call('HLEN', key) == 0 then bare_call('DEL', key) end
   reply = plain(reply, 1)
   if command == 'mget' then
-    for i, wanted in ipairs({ key, ... }) do if bare_call('TYPE', wanted) ~= 'string' then reply[i] = false end end
+    for i, wanted in ipairs({ key, ... }) do if kind_of(wanted) ~= 'string' then reply[i] = false end end
   end
   return reply
 end

@@ -124,14 +124,19 @@ class EmbeddedClient extends RedisMock {
     if (!isInteger(value) || !isInteger(by)) throw new Error(NO_INTEGER)
   }
 
+  // Of bytes that are not UTF-8 ioredis-mock does not know what they are.
+  async #kindOf(key) {
+    return (await this.type(key)) ?? 'string'
+  }
+
   async #refuseOtherKinds(key, kind) {
-    const found = await this.type(key)
+    const found = await this.#kindOf(key)
     if (found !== 'none' && found !== kind) throw new Error(WRONG_TYPE)
   }
 
   // To MGET, whatever is no text is nothing.
   async #onlyTexts(keys, reply) {
-    const kinds = await Promise.all(keys.map((key) => this.type(key)))
+    const kinds = await Promise.all(keys.map((key) => this.#kindOf(key)))
     kinds.forEach((kind, index) => {
       if (kind !== 'string') reply[index] = null
     })

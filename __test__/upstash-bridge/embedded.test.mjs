@@ -1,5 +1,6 @@
 // The local bridge against the facts of Upstash's REST protocol, over a real redis-server. The embedded store answers as redis-server does.
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import test from 'ava'
 
 import { startRedis } from '../../dev/redis.mjs'
@@ -98,6 +99,119 @@ test('the embedded store answers the cache’s commands and scripts as redis-ser
   }
   const [real, other] = bridges.map(({ upstash }) => upstash.commands)
   t.is(other, real + 1, 'billed alike, but for the unknown command that a script tried')
+})
+
+// The scripts as the cache sends them.
+const scriptOf = (...names) =>
+  names
+    .map((name) =>
+      readFileSync(new URL(`../../src/store/scripts/${name}.lua`, import.meta.url), 'utf8'),
+    )
+    .join('')
+
+test('each script of the cache does the same in the embedded store as in redis-server, and is billed alike', async (t) => {
+  const embedded = await startRedis({ embedded: true })
+  t.teardown(() => embedded.stop())
+  const bridges = [await bridgeFor(t), await bridgeFor(t, { redis: embedded })]
+  const [seed, fill, log, settle] = ['seed', 'fill', 'log', 'settle'].map((name) => scriptOf(name))
+  const [invalidate, expel] = ['invalidate', 'expel'].map((name) => scriptOf('advance', name))
+  const [sequence, records, members] = ['s:sequence', 's:log', 's:members']
+  const heads = [sequence, records, members]
+  const value = ['s:r:a:value', 's:r:a:version', 's:r:a:config', 's:r:a:generation']
+  const invalidation = (notes, claimMs = 0) => [
+    'EVAL',
+    invalidate,
+    7,
+    ...heads,
+    value[3],
+    value[0],
+    value[1],
+    's:r:a:loader',
+    '100',
+    'r:a',
+    notes,
+    claimMs,
+    1,
+    300,
+  ]
+  const filling = (generation) => [
+    'EVAL',
+    fill,
+    5,
+    sequence,
+    ...value,
+    1,
+    'Grüße',
+    '1',
+    '{}',
+    300,
+    generation,
+    0,
+  ]
+  const situations = [
+    ['EVAL', seed, 1, sequence, '0'],
+    ['EVAL', seed, 1, sequence, '10'],
+    ['EVAL', seed, 1, sequence, '20'],
+    filling('10'),
+    filling('9'),
+    ['MGET', ...value, sequence, 's:none', members],
+    invalidation(''),
+    ['HSET', members, 'a', 'line'],
+    ['HGETALL', members],
+    invalidation('ack', 60_000),
+    ['GET', 's:r:a:loader'],
+    ['EVAL', settle, 1, members, '13'],
+    ['EVAL', settle, 1, members, '12'],
+    invalidation('ack'),
+    ['EVAL', expel, 3, ...heads, '100', 'a', 'other'],
+    ['EVAL', expel, 3, ...heads, '100', 'a', 'line'],
+    ['HMGET', members, 'a', 'b', '~'],
+    ['EVAL', expel, 3, ...heads, '100', 'a', '-14 line'],
+    ['EVAL', log, 1, records, '10'],
+    ['EVAL', log, 1, records, '2'],
+    ['XLEN', records],
+    ['HDEL', members, '~'],
+    ['EXISTS', members],
+    // What is of another kind, or no number.
+    ['EVAL', log, 1, sequence, '10'],
+    ['EVAL', log, 1, 's:none', '10'],
+    ['SET', records, 'text'],
+    ['SET', members, 'text'],
+    ['EVAL', settle, 1, members, '12'],
+    ['EVAL', expel, 3, ...heads, '100', 'a', 'line'],
+    invalidation('ack'),
+    ['HSET', value[0], 'a', 'b'],
+    ['GET', value[0]],
+    ['MGET', value[0], sequence],
+    ['HSET', sequence, 'a', 'b'],
+    ['INCRBY', sequence, 0],
+    ...['DEL', 'canary', '', '05', '9007199254740991'].flatMap((odd) => [
+      ['EVAL', seed, 1, sequence, '10'],
+      odd === 'DEL' ? ['DEL', sequence] : ['SET', sequence, odd],
+      ['INCRBY', sequence, 0],
+      odd === 'DEL' ? ['DEL', sequence] : ['SET', sequence, odd],
+      filling('10'),
+      invalidation(''),
+      ['GET', sequence],
+    ]),
+    ['EVAL', log, 1, records, '3'],
+  ]
+  for (const [place, words] of situations.entries()) {
+    const [real, other] = await Promise.all(bridges.map(({ command }) => command(...words)))
+    const name = words[0] === 'EVAL' ? words.slice(2) : words
+    t.deepEqual(other, real, `${place}: ${JSON.stringify(name)}`)
+    const billed = bridges.map(({ upstash }) => upstash.commands)
+    t.is(billed[1], billed[0], `billed up to ${place}: ${JSON.stringify(name)}`)
+  }
+})
+
+test('the embedded store trims a log as redis-server does, or sooner', async (t) => {
+  const embedded = await startRedis({ embedded: true })
+  t.teardown(() => embedded.stop())
+  const { command } = await bridgeFor(t, { redis: embedded })
+  for (let count = 0; count < 12; count += 1)
+    await command('XADD', 'l', 'MAXLEN', '~', 10, '*', 'n', count)
+  t.deepEqual(await command('XLEN', 'l'), [200, { result: 10 }])
 })
 
 test('the embedded store keeps bytes and reaches subscribers', async (t) => {
