@@ -287,6 +287,9 @@ impl Load {
             current && self.is_covered(now) && !self.is_past_of_held() && !self.wants_proof();
         if confirmed {
             self.hit();
+            if self.entry.near.take_refresh(now) {
+                tokio::spawn(self.clone().refresh());
+            }
         }
         confirmed
     }
@@ -310,8 +313,7 @@ impl Load {
             .unwrap_or_default();
         let sent_at = self.context.clock.monotonic();
         let found = store.look(deadline, keys).await?;
-        self.entry
-            .definition
+        self.context
             .stats
             .store_latency
             .observe(self.context.since(sent_at));
@@ -459,9 +461,11 @@ impl Load {
 
     fn accept(&self, answer: Answer) -> bool {
         let now = self.context.clock.monotonic();
-        if let Some(age) = self.entry.near.age(now) {
+        if self.context.is_alone()
+            && let Some(age) = self.entry.near.age(now)
+        {
             let age = age.min(self.context.limits.max_staleness);
-            self.entry.definition.stats.staleness.observe(age);
+            self.context.stats.staleness.observe(age);
         }
         self.entry.near.accept(answer, now)
     }

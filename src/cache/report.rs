@@ -200,6 +200,16 @@ impl SharedCache {
             &[("", self.entries.evictions())],
         );
         page.histogram(
+            "store_latency",
+            "How long Redis took to answer a read.",
+            &stats.store_latency,
+        );
+        page.histogram(
+            "staleness",
+            "For how long values had been served without asking, each time that Redis was asked again.",
+            &stats.staleness,
+        );
+        page.histogram(
             "propagation",
             "From the commit of an invalidation made here until an instance confirmed it, where a receipt waited for all.",
             &stats.propagation,
@@ -266,19 +276,9 @@ fn resources_page(page: &mut Page) {
         &[("", |stats| stats.store_faults.get())],
     );
     page.histograms(
-        "store_latency",
-        "How long Redis took to answer a read.",
-        |stats| &stats.store_latency,
-    );
-    page.histograms(
         "source_latency",
         "How long the source took to answer.",
         |stats| &stats.source_latency,
-    );
-    page.histograms(
-        "staleness",
-        "For how long a value had been served without asking, each time it was asked for again.",
-        |stats| &stats.staleness,
     );
 }
 

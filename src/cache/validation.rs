@@ -100,7 +100,12 @@ impl Context {
                 _ => {}
             }
             if self.membership.may_lease() {
-                self.watermark.confirm(request, self.clock.monotonic());
+                let now = self.clock.monotonic();
+                if let Some(age) = self.watermark.confirmed_ago(now) {
+                    // Nothing is served for longer than a lease.
+                    self.stats.staleness.observe(age.min(self.limits.max_staleness));
+                }
+                self.watermark.confirm(request, now);
                 if listed && was_member {
                     self.sweep_once();
                 }

@@ -141,7 +141,7 @@ impl Entry {
         Some(Hit {
             value,
             renew: watermark.take_renewal(now),
-            refresh: self.take_refresh(at),
+            refresh: self.take_refresh(now),
         })
     }
 
@@ -180,9 +180,10 @@ impl Entry {
             .any(|it| it.invalidated_at() > tick)
     }
 
-    fn take_refresh(&self, at: u64) -> bool {
+    /// Whether this reader is to look for a newer value: one reader is, once it is due.
+    pub fn take_refresh(&self, now: Duration) -> bool {
         let refresh_at = self.refresh_at.load(Relaxed);
-        at >= refresh_at
+        nanoseconds(now) >= refresh_at
             && self
                 .refresh_at
                 .compare_exchange(refresh_at, NEVER, Relaxed, Relaxed)

@@ -242,6 +242,12 @@ impl Watermark {
         }
     }
 
+    /// How long ago the primary last confirmed `applied`; `None` without a lease since.
+    pub fn confirmed_ago(&self, now: Duration) -> Option<Duration> {
+        let confirmed_at = self.confirmed_at.load(Acquire);
+        (confirmed_at > 0).then(|| now.saturating_sub(Duration::from_nanos(confirmed_at)))
+    }
+
     /// A lease counts from this question, which the primary answered with a sequence up to which everything is applied.
     pub fn confirm(&self, request: Request, now: Duration) {
         let mut state = self.state();
