@@ -296,9 +296,9 @@ async fn a_kept_connection_that_the_peer_closed_is_tried_once_more() {
         }
     })
     .await;
-    let cache = open(&store.url(), "", &Arc::new(Lines::default()));
+    let prompt = open(&store.url(), "", &Arc::new(Lines::default()));
     for _ in 0..5 {
-        cache.invalidate().await.unwrap();
+        assert_eq!(prompt.cache.get("key").await.unwrap().as_deref(), Some("5"));
     }
     assert!(store.connections.load(Ordering::SeqCst) > 1);
 }
@@ -411,9 +411,10 @@ async fn the_sync_token_of_an_answer_is_sent_with_the_next_command() {
     })
     .await;
     let lines = Arc::new(Lines::default());
-    let cache = open(&store.url(), "", &lines);
-    cache.invalidate().await.unwrap();
-    cache.invalidate().await.unwrap();
+    let prompt = open(&store.url(), "", &lines);
+    for _ in 0..2 {
+        prompt.cache.get("key").await.unwrap();
+    }
     assert_eq!(received.recv().await.unwrap(), None);
     assert_eq!(received.recv().await.unwrap().as_deref(), Some("token-0"));
 }
@@ -441,7 +442,7 @@ async fn not_configured_is_told_once_and_every_read_is_answered() {
     );
     assert_eq!(
         lines.last().unwrap(),
-        "[Cache] Invalidated (this instance only: no shared cache)"
+        "[Cache] System prompt invalidated (this instance only: no shared cache)"
     );
 }
 

@@ -75,8 +75,14 @@ async fn an_evicted_entry_that_somebody_keeps_is_invalidated_like_any_other() {
     let (world, one) = limited(4, 64 << 20);
     let kept = one.entry("kept");
     one.get("kept").await;
-    for id in 0..20 {
-        one.get(&id.to_string()).await;
+    for id in 0..1000 {
+        if kept.is_evicted() {
+            break;
+        }
+        // Read again and again, they are worth more than one that was read once.
+        for _ in 0..3 {
+            one.get(&id.to_string()).await;
+        }
     }
     assert!(kept.is_evicted());
     let read = async || {
