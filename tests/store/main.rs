@@ -36,6 +36,7 @@ macro_rules! contract {
     };
 }
 
+mod billing;
 mod fills;
 mod full;
 mod invalidations;

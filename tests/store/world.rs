@@ -20,7 +20,7 @@ use std::time::Duration;
 pub const SEED: u64 = 1_800_000_000_000_000;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-struct Quiet;
+pub struct Quiet;
 
 impl LogSink for Quiet {
     fn write(&self, _: Level, _: &str) {}
