@@ -57,7 +57,7 @@ function* linesOf(state) {
   }
   yield `fleet    ${fleet.length} ${fleet.length === 1 ? 'instance' : 'instances'}`
   for (const { id, generation, leaseMs, self } of fleet) {
-    const seen = generation === null ? 'has applied none' : `has applied ${generation}`
+    const seen = generation === null ? 'has acknowledged none' : `has acknowledged ${generation}`
     yield `         ${id}  ${seen}, lease ${spell(leaseMs)}${self ? '  (this command)' : ''}`
   }
 }
