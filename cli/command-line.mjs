@@ -11,7 +11,7 @@ export const USAGE = `grove-shared-cache <command> [options]
   watch        prints a line each time the active prompt changes
 
   --env-file FILE    variables of this file, such as .env.local; those of the shell come first
-  --key-prefix TEXT  what the keys in Redis begin with, where it is not grove:system-prompt (also: --prefix)
+  --key-prefix TEXT  what the keys in Redis begin with, where it is not grove (also: --prefix)
   --timeout-ms N     how long an answer of Redis or Supabase may take (5000); invalidate: the longest wait for the
                      instances (until it is proven)
   --ttl-seconds N    doctor: the servers' ttlSeconds, where it is not 300

@@ -5,13 +5,14 @@ import { examineClock } from './doctor/clock.mjs'
 import { Findings } from './doctor/findings.mjs'
 import { examineFleet } from './doctor/fleet.mjs'
 import { examineKeys } from './doctor/keys.mjs'
+import { examineLog } from './doctor/log.mjs'
 import { examinePush } from './doctor/push.mjs'
 import { Redis } from './doctor/redis.mjs'
 import { comparePrompts, examineSource } from './doctor/source.mjs'
 import { examineStore } from './doctor/store.mjs'
 
 const TIMEOUT_MS = 5000
-const DEFAULT_KEY_PREFIX = 'grove:system-prompt'
+const DEFAULT_KEY_PREFIX = 'grove'
 const DEFAULT_TTL_SECONDS = 300
 
 /** @returns {Promise<0 | 1>} 1 if something failed */
@@ -22,7 +23,7 @@ export async function run({
   ttlSeconds = DEFAULT_TTL_SECONDS,
 }) {
   const findings = new Findings(output)
-  const { store, supabase, promptFile, signed } = await configuration(findings, prefix)
+  const { store, supabase, promptFile, signed } = configuration(findings, prefix)
 
   let redis
   let rights = null
@@ -45,8 +46,15 @@ export async function run({
   })
   if (rights) {
     if (rights.writes) await examinePush({ findings, redis, prefix })
-    stored = await examineKeys({ findings, redis, prefix, ttlSeconds, signed, clock })
-    await examineFleet({ findings, redis, prefix, writes: rights.writes && rights.scripts })
+    stored = await examineKeys({ findings, redis, prefix, ttlSeconds, signed })
+    await examineLog({ findings, redis, prefix, clock, isNeeded: stored !== null })
+    await examineFleet({
+      findings,
+      redis,
+      prefix,
+      writes: rights.writes && rights.scripts,
+      clock,
+    })
   }
   if (stored && row) comparePrompts({ findings, stored, row })
   redis?.close()

@@ -21,7 +21,7 @@ export async function run({ output, keyPrefix, timeoutMs }) {
     return 1
   }
   const proven = receipt.shared && receipt.provenAfterMs !== null
-  const reason = receipt.shared ? null : ((await whyNotShared({ keyPrefix })) ?? null)
+  const reason = receipt.shared ? null : whyNotShared()
   if (output.json) output.object({ ...receipt, ...(reason && { reason }) })
   else for (const line of linesOf(receipt, { reason, timeoutMs })) output.line(line)
   return proven ? 0 : 1

@@ -104,9 +104,17 @@ test('the version is that of the package', async (t) => {
 
 test('status: the prompt that is active, Redis, and the instances with what they acknowledged', async (t) => {
   const { instance, environment, words } = serverOf(t)
-  const server = instance()
+  const [admin, server] = [instance(), instance()]
+  await admin.fetchActiveSystemPrompt()
   await server.fetchActiveSystemPrompt()
-  const { generation } = await server.invalidateSystemPrompt()
+  const { generation } = await admin.invalidateSystemPrompt({ wait: 'all' })
+  // Where its lease expired first, it acknowledges later.
+  await server.fetchActiveSystemPrompt()
+  const acknowledged = async () => {
+    const { fleet } = await admin.debugSystemPrompt()
+    return fleet.some((it) => it.id === server.stats().instance && it.generation === generation)
+  }
+  await until(acknowledged, 'the acknowledgement')
   const lines = await runCommand(['status', ...words], environment)
   t.is(lines.status, 0, lines.stderr)
   t.regex(lines.stdout, /^prompt {3}"First", 21 characters, version 20/m)
@@ -115,9 +123,9 @@ test('status: the prompt that is active, Redis, and the instances with what they
   t.regex(lines.stdout, new RegExp(`^stored {3}generation ${generation}, expires in \\d+ s$`, 'm'))
   t.regex(lines.stdout, /^breaker {2}closed$/m)
   t.regex(lines.stdout, /^push {5}connected$/m)
-  t.regex(lines.stdout, /^fleet {4}2 instances$/m)
-  const acknowledged = `${server.stats().instance}  has acknowledged ${generation}, lease`
-  t.true(lines.stdout.includes(acknowledged), lines.stdout)
+  t.regex(lines.stdout, /^fleet {4}3 instances$/m)
+  const line = `${server.stats().instance}  has acknowledged ${generation}, lease`
+  t.true(lines.stdout.includes(line), lines.stdout)
   t.regex(lines.stdout, /\(this command\)$/m)
   hasNoSecret(t, lines.stdout, environment)
 
@@ -126,7 +134,7 @@ test('status: the prompt that is active, Redis, and the instances with what they
   const [state] = objectsOf(stdout)
   t.like(state, { title: 'First', contentLength: 21, redis: { generation, reachable: true } })
   t.false('fullContent' in state || 'contentPreview' in state)
-  t.is(state.fleet.length, 2)
+  t.is(state.fleet.length, 3)
   hasNoSecret(t, stdout, environment)
 })
 

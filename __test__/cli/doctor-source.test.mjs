@@ -46,7 +46,7 @@ test.serial('nothing is wrong with a whole set-up, and the README shows that', a
   const { status, stdout } = await runCommand(['doctor', '--key-prefix', prefix], environment)
   t.is(status, 0)
   const withoutNumbers = (text) => text.replace(/\d+(\.\d+)?/g, 'N').trim()
-  t.is(withoutNumbers(stdout.replaceAll(prefix, 'grove:system-prompt')), withoutNumbers(shown))
+  t.is(withoutNumbers(stdout.replaceAll(prefix, 'grove')), withoutNumbers(shown))
 })
 
 test.serial('the key is wrong, or has expired', async (t) => {

@@ -219,7 +219,7 @@ test.serial('the token may not run scripts, or is for other keys', async (t) => 
     await wrongBy(t, elsewhere.environment),
     'fail',
     'redis',
-    /^the token may not read the keys under grove:system-prompt/,
+    /^the token may not read the keys under grove: give/,
   )
 })
 
@@ -307,7 +307,7 @@ for (const [situation, spoil, message] of [
 ]) {
   test.serial(`${situation} is named, and one invalidation mends it`, async (t) => {
     const { prefix, redis, words } = await filled(t)
-    await spoil(redis, (name) => `${prefix}:${name}`)
+    await spoil(redis, (name) => `${prefix}:system-prompt:${name}`)
     const wrong = await wrongBy(t, store.environment, words)
     isAll(t, wrong, 'fail', 'keys', message)
     t.true(wrong[0].message.includes(INVALIDATE))
@@ -320,31 +320,77 @@ for (const [situation, spoil, message] of [
 }
 
 test.serial(
-  'what expires later than it should, a generation that expires, and one of a clock that is ahead',
+  'what expires later than it should, and a generation that expires though it should not',
   async (t) => {
-    const long = await filled(t, { ttlSeconds: 3600 })
-    isAll(
-      t,
-      await wrongBy(t, store.environment, long.words),
-      'warn',
-      'keys',
-      /later than 300 s: give --ttl-seconds/,
-    )
-    t.deepEqual(await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600']), [])
-    await long.redis.expire(`${long.prefix}:generation`, 1000)
-    const [first] = await wrongBy(t, store.environment, [...long.words, '--ttl-seconds', '3600'])
-    t.regex(first.message, /:generation has an expiry/)
-    const empty = `test:${randomUUID()}`
-    await long.redis.set(`${empty}:generation`, String(Date.now() + 600_000))
-    isAll(
-      t,
-      await wrongBy(t, store.environment, ['--prefix', empty]),
-      'warn',
-      'keys',
-      /:generation is (599|600) s ahead/,
-    )
+    const { prefix, redis, words } = await filled(t, { ttlSeconds: 3600 })
+    const later = /later than 300 s: give --ttl-seconds/
+    isAll(t, await wrongBy(t, store.environment, words), 'warn', 'keys', later)
+    const told = [...words, '--ttl-seconds', '3600']
+    t.deepEqual(await wrongBy(t, store.environment, told), [])
+    await redis.expire(`${prefix}:system-prompt:generation`, 1000)
+    const expiring = await wrongBy(t, store.environment, told)
+    isAll(t, expiring, 'warn', 'keys', /:generation has an expiry/)
   },
 )
+
+const BEGINS = '`grove-shared-cache invalidate` begins a new one'
+for (const [situation, spoil, message] of [
+  [
+    'a list at :sequence',
+    (redis, key) => redis.multi().del(key('sequence')).lpush(key('sequence'), 'x').exec(),
+    /:sequence is no string/,
+  ],
+  [
+    'a sequence that is no number',
+    (redis, key) => redis.set(key('sequence'), 'canary'),
+    /:sequence is no whole number/,
+  ],
+  [
+    'a sequence of which JavaScript has no exact number',
+    (redis, key) => redis.set(key('sequence'), '9007199254740993'),
+    /:sequence is no whole number/,
+  ],
+  [
+    'a list at :log',
+    (redis, key) => redis.multi().del(key('log')).lpush(key('log'), 'x').exec(),
+    /:log is no stream/,
+  ],
+]) {
+  test.serial(`${situation} is named, and one invalidation mends it`, async (t) => {
+    const { prefix, redis, words } = await filled(t)
+    await spoil(redis, (name) => `${prefix}:${name}`)
+    const wrong = await wrongBy(t, store.environment, words)
+    isAll(t, wrong, 'fail', 'log', message)
+    t.true(wrong[0].message.includes(BEGINS))
+    t.false(wrong[0].message.includes('canary'))
+    const cache = promptCache(optionsOn(store, { keyPrefix: prefix }))
+    await cache.invalidateSystemPrompt()
+    await cache.close()
+    t.deepEqual(await wrongBy(t, store.environment, words), [])
+  })
+}
+
+test.serial('the sequence is gone, expires, or is of a clock that was ahead', async (t) => {
+  const { prefix, redis, words } = await filled(t)
+  const key = `${prefix}:sequence`
+  const sequence = await redis.get(key)
+  await redis.del(key)
+  const gone = await wrongBy(t, store.environment, words)
+  isAll(t, gone, 'fail', 'log', /:sequence is gone .*switch eviction off/)
+  await redis.set(key, sequence, 'EX', 1000)
+  const expiring = await wrongBy(t, store.environment, words)
+  isAll(t, expiring, 'warn', 'log', /:sequence has an expiry/)
+  await redis.set(key, (Date.now() + 600_000) * 1000)
+  const ahead = await wrongBy(t, store.environment, words)
+  isAll(t, ahead, 'warn', 'log', /:sequence is (59\d|600) s ahead/)
+})
+
+test.serial('somebody else writes to the log', async (t) => {
+  const { prefix, redis, words } = await filled(t)
+  await redis.xadd(`${prefix}:log`, '*', 'canary', 'canary')
+  const foreign = await wrongBy(t, store.environment, words)
+  isAll(t, foreign, 'fail', 'log', /:log ends with what is no invalidation/)
+})
 
 test.serial('the signing key is too short, and Redis is looked at all the same', async (t) => {
   const environment = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: 'canary' }
@@ -412,19 +458,10 @@ test.serial('the clock is off by minutes', async (t) => {
 
 test.serial('pub/sub is not permitted', async (t) => {
   for (const [rules, message] of [
-    [
-      ['~*', '&*', '+@all', '-subscribe'],
-      /^the token may not SUBSCRIBE on grove:system-prompt:events/,
-    ],
-    [['~*', '&*', '+@all', '-publish'], /^the token may not PUBLISH on grove:system-prompt:events/],
-    [
-      ['~*', 'resetchannels', '+@all'],
-      /^the token may not SUBSCRIBE on grove:system-prompt:events/,
-    ],
-    [
-      ['~*', '&grove:system-prompt:doctor:*', '+@all'],
-      /^the token may not SUBSCRIBE on grove:system-prompt:events/,
-    ],
+    [['~*', '&*', '+@all', '-subscribe'], /^the token may not SUBSCRIBE on grove:events/],
+    [['~*', '&*', '+@all', '-publish'], /^the token may not PUBLISH on grove:events/],
+    [['~*', 'resetchannels', '+@all'], /^the token may not SUBSCRIBE on grove:events/],
+    [['~*', '&grove:doctor:*', '+@all'], /^the token may not SUBSCRIBE on grove:events/],
   ]) {
     const { environment } = await bridgeWithRights(t, ...rules)
     isAll(t, await wrongBy(t, environment), 'fail', 'push', message)
@@ -481,30 +518,43 @@ test.serial('the stream opens, and what is published does not arrive', async (t)
   isAll(t, unknown, 'warn', 'push', /Redis knows of no subscriber/)
 })
 
-test.serial('somebody else uses the keys of the fleet', async (t) => {
+test.serial('somebody else uses the list of instances', async (t) => {
   const { prefix, redis, words } = await filled(t)
-  await redis.set(`${prefix}:fleet`, 'canary')
-  isAll(t, await wrongBy(t, store.environment, words), 'fail', 'fleet', /:fleet is no set/)
-  await redis.del(`${prefix}:fleet`)
-  await redis.sadd(`${prefix}:fleet`, 'canary')
-  isAll(
-    t,
-    await wrongBy(t, store.environment, words),
-    'fail',
-    'fleet',
-    /:fleet holds what is no instance/,
-  )
-  const id = '0123456789abcdef'
-  await redis.del(`${prefix}:fleet`)
-  await redis.sadd(`${prefix}:fleet`, id)
-  t.deepEqual(await wrongBy(t, store.environment, words), [], 'one that is gone')
-  await redis.set(`${prefix}:instance:${id}`, 'canary')
-  const strange = await wrongBy(t, store.environment, words)
-  isAll(t, strange, 'fail', 'fleet', /:instance:0123456789abcdef was not written by this package/)
+  const key = `${prefix}:members`
+  const found = () => wrongBy(t, store.environment, words)
+  await redis.set(key, 'canary')
+  isAll(t, await found(), 'fail', 'fleet', /:members is no hash/)
+  for (const [id, text] of [
+    ['of somebody else', JSON.stringify({ leaseMs: 1000, at: Date.now() })],
+    ['0123456789abcdef', 'canary'],
+    ['0123456789abcdef', '-1 canary'],
+  ]) {
+    await redis.del(key)
+    await redis.hset(key, id, text)
+    isAll(t, await found(), 'fail', 'fleet', /:members holds what is no instance/)
+  }
+})
+
+test.serial('instances that read lately, that are silent, and that were expelled', async (t) => {
+  const { environment } = await bridge(t)
+  const { prefix, redis, words } = await filled(t)
+  const key = `${prefix}:members`
+  const member = (agoMs) => JSON.stringify({ applied: 1, leaseMs: 1000, at: Date.now() - agoMs })
+  const fleet = async () => {
+    const { stdout } = await runCommand(['doctor', ...words], environment)
+    return /^ok {3}fleet +(.+)$/m.exec(stdout)?.[1]
+  }
+  t.regex(await fleet(), /^nobody has read under \S+ in the last five minutes \(if/)
+  await redis.hset(key, 'a1', member(600_000), 'a2', `-7 ${member(0)}`)
+  t.regex(await fleet(), /^nobody .*, 2 more read before, or ended without close\(\) \(if/)
+  await redis.hset(key, 'a3', member(1000))
+  t.regex(await fleet(), /^1 instance has read in the last five minutes, 2 more/)
+  await redis.hdel(key, 'a1', 'a2')
+  t.is(await fleet(), '1 instance has read in the last five minutes')
 })
 
 test.serial('the token may not list instances', async (t) => {
-  for (const right of ['-sadd', '-srem', '-smembers', '-exists']) {
+  for (const right of ['-hset', '-hget', '-hmget', '-hgetall', '-hdel']) {
     const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', right)
     const wrong = await wrongBy(t, environment)
     isAll(t, wrong, 'fail', 'fleet', /^the token may not list instances .*docs\/SECURITY\.md/)

@@ -1,4 +1,4 @@
-// This machine's clock beside those of the servers: a generation begins at the wall clock, and so does what is signed.
+// This machine's clock beside those of the servers: what is stored is dated by the wall clock, and so is what is signed.
 
 import { troubleOf } from './store.mjs'
 
@@ -22,10 +22,7 @@ export async function examineClock({ findings, redis, dates, signed }) {
   if (signed && apart > SIGNED_MS)
     findings.fail('clock', `${off}; with a signing key, what is stored counts as of another time`)
   else if (apart > WARN_MS)
-    findings.warn(
-      'clock',
-      `${off}; generations are made from the clock of the server that invalidates`,
-    )
+    findings.warn('clock', `${off}; what servers store is dated by their clocks`)
   else
     findings.ok(
       'clock',

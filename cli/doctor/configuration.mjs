@@ -1,14 +1,10 @@
-// What the environment says, by the addon's own rules: each is asked of it, so that the two cannot differ.
+// What the environment says, by the rules that a cache reads it with.
 
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { setTimeout as wait } from 'node:timers/promises'
 
-import { SharedCache } from '../../index.mjs'
+import { checkedOptions, environment, settingsOf } from '../../lib/settings.cjs'
 
-const NO_STORE = /^\[SystemPrompt\] No shared cache: (.+?)\. Each instance/
-const NO_SOURCE = /^\[SystemPrompt\] No source: (.+)$/
-const OFTEN_MS = 5
 const USUAL_FILE = '.env.local'
 
 /** Where the value of a variable is to be had. */
@@ -22,72 +18,47 @@ const MENDED_BY = {
   SYSTEM_PROMPT_SECOND_SIGNING_KEY: 'without it nothing is shared; mend it, or remove the variable',
 }
 
-const given = (name) => process.env[name]?.trim() || undefined
+const isSet = (name) => Boolean(process.env[name]?.trim())
 
 /**
  * What is configured, and what is not.
  *
  * @param {import('./findings.mjs').Findings} findings
  * @param {string} keyPrefix
- * @returns {Promise<{ store?: { url: string, token: string }, supabase?: { url: string, key: string }, promptFile?: string,
- *   signed: boolean }>} `promptFile` only where it is what servers read
+ * @returns {{ store?: { url: string, token: string }, supabase?: { url: string, token: string }, promptFile?: string, signed:
+ *   boolean }} `promptFile` only where it is what servers read
+ * @throws {CacheError} `CONFIG_INVALID`
  */
-export async function configuration(findings, keyPrefix) {
-  const common = { keyPrefix, promptFile: '' }
-  // Keys of these two questions alone: the first cause may be the signing key, and Redis is looked at all the same.
-  const keys = { signingKey: fresh(), secondSigningKey: fresh() }
-  const [withEnvironment, store, supabase] = [
-    await reasonOf({ ...common, supabaseUrl: '' }, NO_STORE, NO_SOURCE),
-    await reasonOf({ ...common, supabaseUrl: '', ...keys }, NO_STORE, NO_SOURCE),
-    await reasonOf({ ...common, upstashUrl: '' }, NO_SOURCE, NO_STORE),
-  ]
-  const unsigned = withEnvironment !== store
-  const promptFile = supabase ? given('SYSTEM_PROMPT_FILE') : undefined
+export function configuration(findings, keyPrefix) {
+  const given = settings({ keyPrefix })
+  // Keys of this question alone: the first cause may be the signing key, and Redis is looked at all the same.
+  const withKeys = settings({ keyPrefix, signingKey: fresh(), secondSigningKey: fresh() })
+  const { reason: store } = withKeys.store
+  const { reason: supabase } = given.supabase
+  const unsigned = given.store.reason !== store
+  const promptFile = (supabase && given.promptFile) || undefined
 
   hint(findings, store)
-  if (unsigned) findings.fail('variables', mended(withEnvironment))
+  if (unsigned) findings.fail('variables', mended(given.store.reason))
   if (store) sayNoStore(findings, store)
   if (supabase) sayNoSupabase(findings, supabase, promptFile)
   if (!unsigned && !store && (!supabase || promptFile)) {
-    const set = [...Object.keys(MENDED_BY), 'SYSTEM_PROMPT_FILE'].filter(given)
+    const set = [...Object.keys(MENDED_BY), 'SYSTEM_PROMPT_FILE'].filter(isSet)
     findings.ok('variables', set.join(', '))
   }
   sayFallback(findings)
   return {
-    store: store
-      ? undefined
-      : { url: given('UPSTASH_REDIS_REST_URL'), token: given('UPSTASH_REDIS_REST_TOKEN') },
-    supabase: supabase
-      ? undefined
-      : { url: given('SUPABASE_URL'), key: given('SUPABASE_SERVICE_ROLE_KEY') },
+    store: store ? undefined : withKeys.store,
+    supabase: supabase ? undefined : given.supabase,
     promptFile,
-    signed: given('SYSTEM_PROMPT_SIGNING_KEY') !== undefined && !unsigned,
+    signed: given.signingKeys !== null && !unsigned,
   }
 }
 
-/**
- * Why there is no shared cache with these options and the environment; undefined if there is one. Connects to nothing.
- *
- * @param {object} options
- * @returns {Promise<string | undefined>}
- */
-export function whyNotShared(options) {
-  return reasonOf({ ...options, supabaseUrl: '', promptFile: '' }, NO_STORE, NO_SOURCE)
-}
+/** Why there is no shared cache by the environment; null if there is one. @returns {string | null} */
+export const whyNotShared = () => settings({}).store.reason ?? null
 
-/** What the addon says by the line `wanted` when it is made; by the options, it says `other` in any case. */
-async function reasonOf(options, wanted, other) {
-  const lines = []
-  const onLog = ({ message }) => lines.push(message)
-  const cache = new SharedCache({ ...options, logLevel: 'warn', onLog })
-  // The environment is read at the first use, which this is; it asks nobody.
-  cache.stats()
-  // All lines arrive together. A timer, as a line to come does not keep the process alive.
-  while (!lines.some((line) => other.test(line))) await wait(OFTEN_MS)
-  await wait(0)
-  await cache.close()
-  return lines.map((line) => wanted.exec(line)?.[1]).find(Boolean)
-}
+const settings = (options) => settingsOf(checkedOptions(options), environment())
 
 function sayNoStore(findings, reason) {
   if (reason.startsWith('UPSTASH_REDIS_REST_URL') && reason.endsWith('is empty')) {
@@ -98,9 +69,8 @@ function sayNoStore(findings, reason) {
 }
 
 function sayNoSupabase(findings, reason, promptFile) {
-  const isSet = given('SUPABASE_URL') !== undefined
   if (!promptFile) findings.fail('variables', mended(reason))
-  else if (isSet)
+  else if (isSet('SUPABASE_URL'))
     findings.warn('variables', `${mended(reason)}; until then SYSTEM_PROMPT_FILE is read`)
 }
 
@@ -120,7 +90,7 @@ function sayFallback(findings) {
 function hint(findings, store) {
   if (store?.includes('not set') && existsSync(USUAL_FILE))
     findings.warn('variables', `there is a ${USUAL_FILE}: --env-file ${USUAL_FILE} reads it`)
-  if (given('CACHE_KEY_PREFIX'))
+  if (isSet('CACHE_KEY_PREFIX'))
     findings.warn(
       'variables',
       'CACHE_KEY_PREFIX is read by the example alone: give --key-prefix if your servers have a keyPrefix',

@@ -4,59 +4,63 @@ import { randomBytes } from 'node:crypto'
 
 import { troubleOf } from './store.mjs'
 
-const ID = /^[0-9a-f]{16}$/
-/** What listing an instance runs, on a key of its own, which is gone after it. */
-const LISTING = `redis.call('SADD', KEYS[1], ARGV[1])
-local there = redis.call('EXISTS', KEYS[1])
-local listed = #redis.call('SMEMBERS', KEYS[1])
-redis.call('SREM', KEYS[1], ARGV[1])
-return there + listed`
+/** What listing instances runs, on a key of its own, which is gone after it. */
+const LISTING = `redis.call('HSET', KEYS[1], ARGV[1], 'x')
+local there = redis.call('HGET', KEYS[1], ARGV[1])
+local listed = #redis.call('HGETALL', KEYS[1])
+redis.call('HDEL', KEYS[1], ARGV[1])
+return there .. listed`
+const COMMANDS = ['HSET', 'HGET', 'HMGET', 'HGETALL', 'HDEL']
+/** The field that says whether the list is whole. */
+const SETTLED = '~'
+const ID = /^[0-9A-Za-z.]{1,64}$/
+/** Before what an instance says that another one took off the list. */
+const EXPELLED = /^-\d+ /
+/** An instance with reads says how it stands once a minute. */
+const RECENT_MS = 300_000
 const MEND = 'delete it, or take another keyPrefix'
 
 /**
- * @param {{ findings: import('./findings.mjs').Findings, redis: import('./redis.mjs').Redis, prefix: string, writes: boolean }}
- *   parts `writes`: whether the token may write at all
+ * @param {{ findings: import('./findings.mjs').Findings, redis: import('./redis.mjs').Redis, prefix: string, writes: boolean,
+ *   clock: { offsetMs: number } | null }} parts `writes`: whether the token may write at all
  */
-export async function examineFleet({ findings, redis, prefix, writes }) {
-  const fleet = `${prefix}:fleet`
-  let ids
-  let standings = []
+export async function examineFleet({ findings, redis, prefix, writes, clock }) {
+  const key = `${prefix}:members`
+  let fields
   try {
     if (writes) {
       const id = randomBytes(8).toString('hex')
       await redis.command('EVAL', LISTING, 1, `${prefix}:doctor:${id}`, id)
     }
-    ids = await redis.command('SMEMBERS', fleet)
-    if (ids.length > 0)
-      standings = await redis.command('MGET', ...ids.map((id) => `${prefix}:instance:${id}`))
+    await redis.command('HMGET', key, SETTLED)
+    fields = pairsOf(await redis.command('HGETALL', key))
   } catch (error) {
     const { kind, message } = troubleOf(error)
     if (kind === 'type')
-      findings.fail('fleet', `${fleet} is no set, so something else uses this key: ${MEND}`)
+      findings.fail('fleet', `${key} is no hash, so something else uses this key: ${MEND}`)
     else if (kind === 'permission')
       findings.fail(
         'fleet',
-        `the token may not list instances (SADD, SREM, SMEMBERS, EXISTS): give its ACL user the rights of docs/SECURITY.md; until then nobody can wait for all instances`,
+        `the token may not list instances (${COMMANDS.join(', ')}): give its ACL user the rights of docs/SECURITY.md; until then nobody can wait for all instances`,
       )
     else findings.warn('fleet', `cannot be listed: ${message}`)
     return
   }
-  const foreign = ids.find((id) => !ID.test(id))
-  if (foreign !== undefined) {
+  const members = fields
+    .filter(([id]) => id !== SETTLED)
+    .map(([id, text]) => ({ id, ...memberOf(text) }))
+  const strange = members.find(({ id, at }) => !ID.test(id) || at === undefined)
+  if (strange) {
     findings.fail(
       'fleet',
-      `${fleet} holds what is no instance, so something else writes there: ${MEND}`,
+      `${key} holds what is no instance, so something else writes there: ${MEND}`,
     )
     return
   }
-  const strange = ids.find((_, index) => standings[index] !== null && !isStanding(standings[index]))
-  if (strange) {
-    findings.fail('fleet', `${prefix}:instance:${strange} was not written by this package: ${MEND}`)
-    return
-  }
-  const running = standings.filter((standing) => standing !== null).length
-  const gone = ids.length - running
-  const left = gone > 0 ? `, ${gone} ended without close()` : ''
+  const since = Date.now() + (clock?.offsetMs ?? 0) - RECENT_MS
+  const running = members.filter(({ at, expelled }) => !expelled && at >= since).length
+  const silent = members.length - running
+  const left = silent > 0 ? `, ${silent} more read before, or ended without close()` : ''
   if (running === 0) {
     findings.ok(
       'fleet',
@@ -68,10 +72,19 @@ export async function examineFleet({ findings, redis, prefix, writes }) {
   findings.ok('fleet', `${count} read in the last five minutes${left}`)
 }
 
-function isStanding(text) {
+function pairsOf(flat) {
+  const pairs = []
+  for (let index = 0; index < flat.length; index += 2) pairs.push([flat[index], flat[index + 1]])
+  return pairs
+}
+
+/** What an instance said of itself; nothing for what none said. */
+function memberOf(text) {
+  const expelled = EXPELLED.test(text)
   try {
-    return Number.isInteger(JSON.parse(text).leaseMs)
+    const { leaseMs, at } = JSON.parse(text.replace(EXPELLED, ''))
+    return Number.isInteger(leaseMs) && Number.isInteger(at) ? { at, expelled } : {}
   } catch {
-    return false
+    return {}
   }
 }

@@ -33,7 +33,7 @@ export async function examinePush({ findings, redis, prefix }) {
 }
 
 // On a channel of its own, which no server hears. A token by docs/SECURITY.md may use the servers' channel alone: what is
-// sent there then is no announcement, and costs each of them one look at Redis.
+// sent there then is no announcement, and they ignore it.
 async function ownChannelOr(events, { redis, prefix, id }) {
   const own = `${prefix}:doctor:${id}`
   let ms

@@ -18,7 +18,7 @@ const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
 const SERVICE_KEY = "copy the project's service_role (secret) key to SUPABASE_SERVICE_ROLE_KEY"
 
 /**
- * @param {{ findings: import('./findings.mjs').Findings, supabase?: { url: string, key: string }, promptFile?: string, timeoutMs:
+ * @param {{ findings: import('./findings.mjs').Findings, supabase?: { url: string, token: string }, promptFile?: string, timeoutMs:
  *   number }} parts
  * @returns {Promise<{ row?: { version: string, sha256: string }, date?: object | null }>} the prompt that is active, if it is
  *   one, and what the server's clock said
@@ -144,12 +144,12 @@ class Table {
   #server
   key
 
-  constructor({ url, key, timeoutMs }) {
+  constructor({ url, token, timeoutMs }) {
     // With or without the path of the REST API, as the addon takes it.
     const base = new URL(url)
     base.pathname = base.pathname.replace(/\/+$/, '').replace(/\/rest\/v1$/, '')
     this.#server = new Server({ url: base, timeoutMs, names: NAMES })
-    this.key = key
+    this.key = token
   }
 
   close() {
@@ -236,7 +236,8 @@ async function examineFile(findings) {
     supabaseUrl: '',
     onLog: ({ level, message }) => level === 'warn' && lines.push(message),
   })
-  const { source, title, content, version } = await cache.systemPrompt.fetchActiveSystemPromptConfig()
+  const { source, title, content, version } =
+    await cache.systemPrompt.fetchActiveSystemPromptConfig()
   await cache.close()
   if (source === 'file') {
     const name = oneLine(title ?? 'untitled')

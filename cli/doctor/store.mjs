@@ -26,7 +26,11 @@ async function reached({ findings, redis, prefix }) {
   let last
   try {
     for (let time = 0; time < TIMES; time += 1) {
-      last = await redis.timed('MGET', `${prefix}:system-prompt:version`, `${prefix}:system-prompt:generation`)
+      last = await redis.timed(
+        'MGET',
+        `${prefix}:system-prompt:version`,
+        `${prefix}:system-prompt:generation`,
+      )
       times.push(last.ms)
     }
   } catch (error) {
@@ -66,7 +70,7 @@ async function examineWrites({ findings, redis, prefix }) {
     return { writes: false, scripts: false }
   const ran = await attempt('EVAL', [READ_BACK, 1, key], (result) => result === value)
   const deleted = await attempt('DEL', [key], (result) => result === 1)
-  if (ran && deleted) findings.ok('rights', `SET, EVAL and DEL are allowed under ${prefix}`)
+  if (ran && deleted) findings.ok('rights', `SET, EVAL and DEL are allowed under ${prefix}:`)
   return { writes: true, scripts: ran }
 }
 
