@@ -13,5 +13,8 @@ exports.invalidated = async (core, targets, options) => {
   const { native } = core
   // What the prompt's invalidation loads anew, the addon has to know.
   core.prompt()
-  return settled(native.invalidate(targets, wait === 'all', timeoutMs))
+  const receipt = await settled(native.invalidate(targets, wait === 'all', timeoutMs))
+  // In the order of the types: people read it.
+  const { generation, shared, committedAt, instances, provenAfterMs } = receipt
+  return { generation, shared, committedAt, instances, provenAfterMs }
 }

@@ -4,14 +4,14 @@ use crate::stack::Stack;
 use crate::world::{Quiet, SEED, World, sequence};
 use async_trait::async_trait;
 use grove_shared_cache::cache::{
-    CachedEntry, Capacity, KeyedResource, Parts, ResourceParts, SharedCache, SingleParts, Tier,
+    CachedEntry, KeyedResource, Parts, ResourceParts, SharedCache, SingleParts, Tier,
 };
-use grove_shared_cache::core::clock::SystemClock;
-use grove_shared_cache::core::config::Limits;
-use grove_shared_cache::core::error::Fault;
-use grove_shared_cache::core::http::Deadline;
-use grove_shared_cache::core::source::{Row, Source};
+use grove_shared_cache::clock::SystemClock;
+use grove_shared_cache::config::{Capacity, Limits};
+use grove_shared_cache::error::Fault;
+use grove_shared_cache::http::Deadline;
 use grove_shared_cache::resource::{Kind, Loaded, Loader, SystemPrompt};
+use grove_shared_cache::source::{Row, Source};
 use grove_shared_cache::testing::mutants::Mutation;
 use serde_json::json;
 use std::sync::Arc;
@@ -108,6 +108,7 @@ impl<'a> Instance<'a> {
             name: "system-prompt".into(),
             resource: Arc::new(SystemPrompt::new(None)),
             source: Some(Arc::new(Texts)),
+            no_source: None,
             legacy: None,
         });
         let docs = ResourceParts {
