@@ -193,4 +193,20 @@ test.serial('the token may not list instances', async (t) => {
     const wrong = await wrongBy(t, environment)
     isAll(t, wrong, 'fail', 'fleet', /^the token may not list instances .*docs\/SECURITY\.md/)
   }
+  await leavesNothing(t)
 })
+
+test.serial('the token may not count and log invalidations', async (t) => {
+  for (const right of ['-incr', '-incrby', '-xadd', '-xrevrange']) {
+    const { environment } = await bridgeWithRights(t, store, '~*', '&*', '+@all', right)
+    const wrong = await wrongBy(t, environment)
+    isAll(t, wrong, 'fail', 'log', /^the token may not count and log .*docs\/SECURITY\.md/)
+  }
+  await leavesNothing(t)
+})
+
+async function leavesNothing(t) {
+  const redis = store.store.connect()
+  t.teardown(() => redis.disconnect())
+  t.deepEqual(await redis.keys('*:doctor:*'), [])
+}
