@@ -47,14 +47,9 @@ export async function run({
   if (rights) {
     if (rights.writes) await examinePush({ findings, redis, prefix })
     stored = await examineKeys({ findings, redis, prefix, ttlSeconds, signed })
-    await examineLog({ findings, redis, prefix, clock, isNeeded: stored !== null })
-    await examineFleet({
-      findings,
-      redis,
-      prefix,
-      writes: rights.writes && rights.scripts,
-      clock,
-    })
+    const writes = rights.writes && rights.scripts
+    await examineLog({ findings, redis, prefix, clock, isNeeded: stored !== null, writes })
+    await examineFleet({ findings, redis, prefix, writes, clock })
   }
   if (stored && row) comparePrompts({ findings, stored, row })
   redis?.close()

@@ -2,69 +2,21 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import test from 'ava'
-import { promptCache } from '../../dev/prompt-cache.mjs'
 import { serve } from '../../dev/loopback.mjs'
 import { QUOTA_BODY } from '../../dev/upstash/errors.mjs'
-import { startUpstash } from '../../dev/upstash/server.mjs'
-import { until } from '../../dev/until.mjs'
 import { hasNoSecret, runCommand, wrongBy } from '../support/command-line.mjs'
 import { connectProxy } from '../support/connect-proxy.mjs'
-import { optionsOn, withStore } from '../support/store.mjs'
+import { bridge, bridgeWithRights, filled, isAll } from '../support/doctor.mjs'
+import { withStore } from '../support/store.mjs'
 import { AUTHORITY, tlsFront } from '../support/tls-front.mjs'
 
 const store = withStore(test)
 const SIGNING_KEY = 'canary-of-a-signing-key-0123456789'
-/** What the bridge asks of Redis for itself, to count what would be billed. */
-const OF_THE_BRIDGE = ['+command', '+info', '+multi', '+exec']
-
-/** A bridge of the test's own, with the environment of a server that uses it. */
-async function bridge(t, redis = store.store) {
-  const upstash = await startUpstash({ redis })
-  t.teardown(() => upstash.stop())
-  const environment = {
-    ...store.environment,
-    UPSTASH_REDIS_REST_URL: upstash.url,
-    UPSTASH_REDIS_REST_TOKEN: upstash.token,
-  }
-  return { upstash, environment }
-}
-
-/** A bridge whose token has these rights. */
-async function bridgeWithRights(t, ...rules) {
-  const name = `user-${randomUUID()}`
-  const owner = store.store.connect()
-  t.teardown(() => owner.disconnect())
-  await owner.call('ACL', 'SETUSER', name, 'reset', 'on', '>secret', ...rules, ...OF_THE_BRIDGE)
-  const connect = (options) =>
-    store.store.connect({ ...options, username: name, password: 'secret', enableReadyCheck: false })
-  return bridge(t, { ...store.store, connect })
-}
-
-/** Keys that a server has filled. */
-async function filled(t, own = {}) {
-  const options = optionsOn(store, own)
-  const cache = promptCache(options)
-  await cache.fetchActiveSystemPrompt()
-  const redis = store.store.connect()
-  t.teardown(() => redis.disconnect())
-  const { keyPrefix: prefix } = options
-  await until(() => redis.exists(`${prefix}:system-prompt:active`), 'the fill')
-  await cache.close()
-  return { prefix, redis, words: ['--key-prefix', prefix] }
-}
-
-/** One finding of this kind, and no other. */
-function isAll(t, wrong, level, check, message) {
-  t.is(wrong.length, 1, JSON.stringify(wrong))
-  t.like(wrong[0], { level, check })
-  t.regex(wrong[0].message, message)
-}
-
 test.serial(
   'a whole set-up has nothing wrong, filled or not, and leaves nothing behind',
   async (t) => {
-    const { environment } = await bridge(t)
-    const { prefix, redis, words } = await filled(t)
+    const { environment } = await bridge(t, store)
+    const { prefix, redis, words } = await filled(t, store)
     t.deepEqual(await wrongBy(t, environment, words), [])
     const empty = `test:${randomUUID()}`
     t.deepEqual(await wrongBy(t, environment, ['--prefix', empty]), [])
@@ -74,7 +26,7 @@ test.serial(
 )
 
 test.serial('lines are for people: a level, what was looked at, and what was found', async (t) => {
-  const { environment } = await bridge(t)
+  const { environment } = await bridge(t, store)
   const { status, stdout } = await runCommand(['doctor'], {
     ...environment,
     UPSTASH_REDIS_REST_TOKEN: 'canary-of-a-token',
@@ -159,7 +111,7 @@ test.serial(
 )
 
 test.serial('the URL is of something else', async (t) => {
-  const { environment, upstash } = await bridge(t)
+  const { environment, upstash } = await bridge(t, store)
   const page = { kind: 'garbage', body: '<html>canary</html>', contentType: 'text/html' }
   for (const [fault, message] of [
     [
@@ -190,7 +142,7 @@ test.serial('the certificate is of an authority that nobody named', async (t) =>
 })
 
 test.serial('Redis hangs: one deadline, and not one for each command', async (t) => {
-  const { environment, upstash } = await bridge(t)
+  const { environment, upstash } = await bridge(t, store)
   upstash.faults.set({ kind: 'hang' })
   const wrong = await wrongBy(t, environment, ['--timeout-ms', '1000'])
   isAll(t, wrong, 'fail', 'redis', /does not answer within 1000 ms/)
@@ -198,22 +150,22 @@ test.serial('Redis hangs: one deadline, and not one for each command', async (t)
 })
 
 test.serial('Redis is slow: what a read gives it is not enough', async (t) => {
-  const { environment, upstash } = await bridge(t)
+  const { environment, upstash } = await bridge(t, store)
   const match = ({ url }) => url === '/'
   upstash.faults.set({ kind: 'delay', ms: 600, match, times: 5 })
   isAll(t, await wrongBy(t, environment), 'warn', 'redis', /a read gives it 500 ms/)
 })
 
 test.serial('the token may only read', async (t) => {
-  const { environment, upstash } = await bridge(t)
+  const { environment, upstash } = await bridge(t, store)
   const readOnly = { ...environment, UPSTASH_REDIS_REST_TOKEN: upstash.readOnlyToken }
   isAll(t, await wrongBy(t, readOnly), 'fail', 'rights', /^the token may read only: copy/)
 })
 
 test.serial('the token may not run scripts, or is for other keys', async (t) => {
-  const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', '-eval')
+  const { environment } = await bridgeWithRights(t, store, '~*', '&*', '+@all', '-eval')
   isAll(t, await wrongBy(t, environment), 'fail', 'rights', /^the token may not EVAL/)
-  const elsewhere = await bridgeWithRights(t, '~elsewhere:*', '&*', '+@all')
+  const elsewhere = await bridgeWithRights(t, store, '~elsewhere:*', '&*', '+@all')
   isAll(
     t,
     await wrongBy(t, elsewhere.environment),
@@ -226,12 +178,12 @@ test.serial('the token may not run scripts, or is for other keys', async (t) => 
 test.serial('the token of docs/SECURITY.md is enough', async (t) => {
   const guide = readFileSync(new URL('../../docs/SECURITY.md', import.meta.url), 'utf8')
   const [, rules] = guide.match(/^ACL SETUSER grove reset on >TOKEN (.+)$/m)
-  const { environment } = await bridgeWithRights(t, ...rules.split(' '))
+  const { environment } = await bridgeWithRights(t, store, ...rules.split(' '))
   t.deepEqual(await wrongBy(t, environment), [])
 })
 
 test.serial('the plan is used up, or the database is full', async (t) => {
-  const { environment, upstash } = await bridge(t)
+  const { environment, upstash } = await bridge(t, store)
   upstash.faults.set({ kind: 'status', code: 400, body: QUOTA_BODY })
   isAll(
     t,
@@ -253,143 +205,6 @@ test.serial('the plan is used up, or the database is full', async (t) => {
   const [full] = await wrongBy(t, environment)
   t.like(full, { level: 'fail', check: 'rights' })
   t.regex(full.message, /^the database is full/)
-})
-
-const INVALIDATE = '`grove-shared-cache invalidate` drops it'
-for (const [situation, spoil, message] of [
-  [
-    'a value of somebody else in :active',
-    (redis, key) => redis.set(key('active'), 'canary', 'EX', 300),
-    /:active does not have the hash/,
-  ],
-  [
-    'a list at :active',
-    (redis, key) => redis.multi().del(key('active')).lpush(key('active'), 'x').exec(),
-    /:active is no string/,
-  ],
-  [
-    'a list at :generation',
-    (redis, key) => redis.multi().del(key('generation')).lpush(key('generation'), 'x').exec(),
-    /:generation is no string/,
-  ],
-  [
-    'a generation that is no number',
-    (redis, key) => redis.set(key('generation'), 'canary'),
-    /:generation is no number/,
-  ],
-  [
-    'a generation that is another',
-    (redis, key) => redis.incr(key('generation')),
-    /:config is of generation \d+, .* is \d+/,
-  ],
-  [
-    'a prompt that does not expire',
-    (redis, key) => redis.persist(key('active')),
-    /:active has no expiry/,
-  ],
-  [
-    'a value of somebody else in :config',
-    (redis, key) => redis.set(key('config'), 'canary', 'EX', 300),
-    /:config was not written/,
-  ],
-  [
-    'a value of somebody else in :version',
-    (redis, key) => redis.set(key('version'), 'canary', 'EX', 300),
-    /:version is not the version/,
-  ],
-  ['a part that was deleted', (redis, key) => redis.del(key('config')), /:config is gone/],
-  [
-    'a prompt that somebody stored alone',
-    (redis, key) =>
-      redis.multi().del(key('config'), key('version')).set(key('active'), 'canary').exec(),
-    /:active has no expiry and is there alone/,
-  ],
-]) {
-  test.serial(`${situation} is named, and one invalidation mends it`, async (t) => {
-    const { prefix, redis, words } = await filled(t)
-    await spoil(redis, (name) => `${prefix}:system-prompt:${name}`)
-    const wrong = await wrongBy(t, store.environment, words)
-    isAll(t, wrong, 'fail', 'keys', message)
-    t.true(wrong[0].message.includes(INVALIDATE))
-    t.false(wrong[0].message.includes('canary'))
-    const cache = promptCache(optionsOn(store, { keyPrefix: prefix }))
-    await cache.invalidateSystemPrompt()
-    await cache.close()
-    t.deepEqual(await wrongBy(t, store.environment, words), [])
-  })
-}
-
-test.serial(
-  'what expires later than it should, and a generation that expires though it should not',
-  async (t) => {
-    const { prefix, redis, words } = await filled(t, { ttlSeconds: 3600 })
-    const later = /later than 300 s: give --ttl-seconds/
-    isAll(t, await wrongBy(t, store.environment, words), 'warn', 'keys', later)
-    const told = [...words, '--ttl-seconds', '3600']
-    t.deepEqual(await wrongBy(t, store.environment, told), [])
-    await redis.expire(`${prefix}:system-prompt:generation`, 1000)
-    const expiring = await wrongBy(t, store.environment, told)
-    isAll(t, expiring, 'warn', 'keys', /:generation has an expiry/)
-  },
-)
-
-const BEGINS = '`grove-shared-cache invalidate` begins a new one'
-for (const [situation, spoil, message] of [
-  [
-    'a list at :sequence',
-    (redis, key) => redis.multi().del(key('sequence')).lpush(key('sequence'), 'x').exec(),
-    /:sequence is no string/,
-  ],
-  [
-    'a sequence that is no number',
-    (redis, key) => redis.set(key('sequence'), 'canary'),
-    /:sequence is no whole number/,
-  ],
-  [
-    'a sequence of which JavaScript has no exact number',
-    (redis, key) => redis.set(key('sequence'), '9007199254740993'),
-    /:sequence is no whole number/,
-  ],
-  [
-    'a list at :log',
-    (redis, key) => redis.multi().del(key('log')).lpush(key('log'), 'x').exec(),
-    /:log is no stream/,
-  ],
-]) {
-  test.serial(`${situation} is named, and one invalidation mends it`, async (t) => {
-    const { prefix, redis, words } = await filled(t)
-    await spoil(redis, (name) => `${prefix}:${name}`)
-    const wrong = await wrongBy(t, store.environment, words)
-    isAll(t, wrong, 'fail', 'log', message)
-    t.true(wrong[0].message.includes(BEGINS))
-    t.false(wrong[0].message.includes('canary'))
-    const cache = promptCache(optionsOn(store, { keyPrefix: prefix }))
-    await cache.invalidateSystemPrompt()
-    await cache.close()
-    t.deepEqual(await wrongBy(t, store.environment, words), [])
-  })
-}
-
-test.serial('the sequence is gone, expires, or is of a clock that was ahead', async (t) => {
-  const { prefix, redis, words } = await filled(t)
-  const key = `${prefix}:sequence`
-  const sequence = await redis.get(key)
-  await redis.del(key)
-  const gone = await wrongBy(t, store.environment, words)
-  isAll(t, gone, 'fail', 'log', /:sequence is gone .*switch eviction off/)
-  await redis.set(key, sequence, 'EX', 1000)
-  const expiring = await wrongBy(t, store.environment, words)
-  isAll(t, expiring, 'warn', 'log', /:sequence has an expiry/)
-  await redis.set(key, (Date.now() + 600_000) * 1000)
-  const ahead = await wrongBy(t, store.environment, words)
-  isAll(t, ahead, 'warn', 'log', /:sequence is (59\d|600) s ahead/)
-})
-
-test.serial('somebody else writes to the log', async (t) => {
-  const { prefix, redis, words } = await filled(t)
-  await redis.xadd(`${prefix}:log`, '*', 'canary', 'canary')
-  const foreign = await wrongBy(t, store.environment, words)
-  isAll(t, foreign, 'fail', 'log', /:log ends with what is no invalidation/)
 })
 
 test.serial('the signing key is too short, and Redis is looked at all the same', async (t) => {
@@ -418,14 +233,6 @@ test.serial('the signing key is too short, and Redis is looked at all the same',
   t.regex(stdout, /^ok {3}redis /m)
 })
 
-test.serial('what is stored is not signed although it should be', async (t) => {
-  const { words } = await filled(t)
-  const environment = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: SIGNING_KEY }
-  isAll(t, await wrongBy(t, environment, words), 'warn', 'keys', /is not signed/)
-  const signed = await filled(t, { signingKey: SIGNING_KEY })
-  t.deepEqual(await wrongBy(t, environment, signed.words), [])
-})
-
 test.serial('the clock is off by minutes', async (t) => {
   const ahead = { clockAheadMs: 180_000 }
   isAll(
@@ -446,7 +253,7 @@ test.serial('the clock is off by minutes', async (t) => {
   const signed = { ...store.environment, SYSTEM_PROMPT_SIGNING_KEY: SIGNING_KEY }
   isAll(t, await wrongBy(t, signed, [], ahead), 'fail', 'clock', /180 s ahead.*signing key/)
   // Where TIME is not permitted, an answer says what time it is.
-  const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', '-time')
+  const { environment } = await bridgeWithRights(t, store, '~*', '&*', '+@all', '-time')
   isAll(
     t,
     await wrongBy(t, environment, [], ahead),
@@ -463,13 +270,13 @@ test.serial('pub/sub is not permitted', async (t) => {
     [['~*', 'resetchannels', '+@all'], /^the token may not SUBSCRIBE on grove:events/],
     [['~*', '&grove:doctor:*', '+@all'], /^the token may not SUBSCRIBE on grove:events/],
   ]) {
-    const { environment } = await bridgeWithRights(t, ...rules)
+    const { environment } = await bridgeWithRights(t, store, ...rules)
     isAll(t, await wrongBy(t, environment), 'fail', 'push', message)
   }
 })
 
 test.serial('the stream is held back, closed, or not there', async (t) => {
-  const { environment, upstash } = await bridge(t)
+  const { environment, upstash } = await bridge(t, store)
   upstash.faults.silenceStreams()
   const mute = await wrongBy(t, environment, ['--timeout-ms', '1000'])
   isAll(t, mute, 'warn', 'push', /nothing arrives within 1000 ms: .* unbuffered/)
@@ -516,49 +323,6 @@ test.serial('the stream opens, and what is published does not arrive', async (t)
   })
   const unknown = await wrongBy(t, elsewhere, words)
   isAll(t, unknown, 'warn', 'push', /Redis knows of no subscriber/)
-})
-
-test.serial('somebody else uses the list of instances', async (t) => {
-  const { prefix, redis, words } = await filled(t)
-  const key = `${prefix}:members`
-  const found = () => wrongBy(t, store.environment, words)
-  await redis.set(key, 'canary')
-  isAll(t, await found(), 'fail', 'fleet', /:members is no hash/)
-  for (const [id, text] of [
-    ['of somebody else', JSON.stringify({ leaseMs: 1000, at: Date.now() })],
-    ['0123456789abcdef', 'canary'],
-    ['0123456789abcdef', '-1 canary'],
-  ]) {
-    await redis.del(key)
-    await redis.hset(key, id, text)
-    isAll(t, await found(), 'fail', 'fleet', /:members holds what is no instance/)
-  }
-})
-
-test.serial('instances that read lately, that are silent, and that were expelled', async (t) => {
-  const { environment } = await bridge(t)
-  const { prefix, redis, words } = await filled(t)
-  const key = `${prefix}:members`
-  const member = (agoMs) => JSON.stringify({ applied: 1, leaseMs: 1000, at: Date.now() - agoMs })
-  const fleet = async () => {
-    const { stdout } = await runCommand(['doctor', ...words], environment)
-    return /^ok {3}fleet +(.+)$/m.exec(stdout)?.[1]
-  }
-  t.regex(await fleet(), /^nobody has read under \S+ in the last five minutes \(if/)
-  await redis.hset(key, 'a1', member(600_000), 'a2', `-7 ${member(0)}`)
-  t.regex(await fleet(), /^nobody .*, 2 more read before, or ended without close\(\) \(if/)
-  await redis.hset(key, 'a3', member(1000))
-  t.regex(await fleet(), /^1 instance has read in the last five minutes, 2 more/)
-  await redis.hdel(key, 'a1', 'a2')
-  t.is(await fleet(), '1 instance has read in the last five minutes')
-})
-
-test.serial('the token may not list instances', async (t) => {
-  for (const right of ['-hset', '-hget', '-hmget', '-hgetall', '-hdel']) {
-    const { environment } = await bridgeWithRights(t, '~*', '&*', '+@all', right)
-    const wrong = await wrongBy(t, environment)
-    isAll(t, wrong, 'fail', 'fleet', /^the token may not list instances .*docs\/SECURITY\.md/)
-  }
 })
 
 test.serial('behind a proxy, it goes through the tunnel as the servers do', async (t) => {

@@ -1,15 +1,15 @@
 // The instances that are listed, for `wait: 'all'`, and whether the token may list them.
 
-import { randomBytes } from 'node:crypto'
-
 import { troubleOf } from './store.mjs'
+import { tryInScript } from './trial.mjs'
 
-/** What listing instances runs, on a key of its own, which is gone after it. */
-const LISTING = `redis.call('HSET', KEYS[1], ARGV[1], 'x')
-local there = redis.call('HGET', KEYS[1], ARGV[1])
-local listed = #redis.call('HGETALL', KEYS[1])
-redis.call('HDEL', KEYS[1], ARGV[1])
-return there .. listed`
+/** What listing instances runs in scripts. */
+const LISTING = [
+  `'HSET', KEYS[1], 'x', 'x'`,
+  `'HGET', KEYS[1], 'x'`,
+  `'HGETALL', KEYS[1]`,
+  `'HDEL', KEYS[1], 'x'`,
+]
 const COMMANDS = ['HSET', 'HGET', 'HMGET', 'HGETALL', 'HDEL']
 /** The field that says whether the list is whole. */
 const SETTLED = '~'
@@ -28,10 +28,7 @@ export async function examineFleet({ findings, redis, prefix, writes, clock }) {
   const key = `${prefix}:members`
   let fields
   try {
-    if (writes) {
-      const id = randomBytes(8).toString('hex')
-      await redis.command('EVAL', LISTING, 1, `${prefix}:doctor:${id}`, id)
-    }
+    if (writes) await tryInScript(redis, prefix, LISTING)
     await redis.command('HMGET', key, SETTLED)
     fields = pairsOf(await redis.command('HGETALL', key))
   } catch (error) {

@@ -2,26 +2,43 @@
 
 import { steady, stringsAt } from './steady.mjs'
 import { troubleOf } from './store.mjs'
+import { tryInScript } from './trial.mjs'
 
 const FUTURE_MS = 60_000
 /** A counter begins at the wall clock in milliseconds, times this. */
 const PER_MS = 1000
+/** What an invalidation runs in a script, and a validation. */
+const LOGGING = [
+  `'INCR', KEYS[1]`,
+  `'INCRBY', KEYS[1], 0`,
+  `'XADD', KEYS[1], '*', 'x', 'x'`,
+  `'XREVRANGE', KEYS[1], '+', '-'`,
+]
+const COMMANDS = ['INCR', 'INCRBY', 'XADD', 'XREVRANGE']
 const FIELDS = ['previous', 'sequence', 'scope', 'notes']
 
 /**
  * @param {{ findings: import('./findings.mjs').Findings, redis: import('./redis.mjs').Redis, prefix: string, clock: { offsetMs:
- *   number } | null, isNeeded: boolean }} parts `isNeeded`: whether something is stored, which is of a sequence
+ *   number } | null, isNeeded: boolean, writes: boolean }} parts `isNeeded`: whether something is stored, which is of a sequence; `writes`: whether
+ *   the token may write at all
  */
-export async function examineLog({ findings, redis, prefix, clock, isNeeded }) {
+export async function examineLog({ findings, redis, prefix, clock, isNeeded, writes }) {
   let seen
   let verdict
   try {
+    if (writes) await tryInScript(redis, prefix, LOGGING)
     verdict = await steady(async () => {
       seen = await lookAt(redis, prefix)
       return { problems: [...judge(seen, { prefix, clock, isNeeded })] }
     })
   } catch (error) {
-    findings.fail('log', `cannot be looked at: ${troubleOf(error).message}`)
+    const { kind, message } = troubleOf(error)
+    if (kind === 'permission')
+      findings.fail(
+        'log',
+        `the token may not count and log invalidations (${COMMANDS.join(', ')}): give its ACL user the rights of docs/SECURITY.md`,
+      )
+    else findings.fail('log', `cannot be looked at: ${message}`)
     return
   }
   for (const { level, message } of verdict.problems) findings[level]('log', message)

@@ -116,9 +116,8 @@ export class Server {
       over.end = () => clearTimeout(timer)
       request.on('socket', (socket) => {
         const ready = socket.encrypted ? 'secureConnect' : 'connect'
-        if (!socket.connecting && !socket.encrypted) connected = true
+        if (request.reusedSocket || (!socket.connecting && !socket.encrypted)) connected = true
         else socket.once(ready, () => (connected = true))
-        if (request.reusedSocket) connected = true
       })
       request.on('response', (response) => {
         const { statusCode } = response

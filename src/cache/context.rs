@@ -164,8 +164,18 @@ impl Context {
                 .line(context.watermark.applied(), context.clock.wall_ms());
             store
                 .list(context.redis_deadline(), context.membership.id(), &line)
-                .await
+                .await?;
+            context.unlist_if_left(store).await
         });
+    }
+
+    /// After a listing that was under way when this instance left: it may have come after the end.
+    pub(super) async fn unlist_if_left(&self, store: &Store) -> Result<(), Fault> {
+        if !self.membership.has_left() {
+            return Ok(());
+        }
+        let deadline = self.redis_deadline();
+        store.leave(deadline, self.membership.id()).await
     }
 
     /// A read keeps the stream open, so that the next change is heard of at once.
@@ -206,10 +216,10 @@ impl Context {
     }
 
     pub(super) async fn leave(&self) {
-        let was_listed = self.membership.leave();
+        let may_be_listed = self.membership.leave();
         // Nothing is served by a lease that no receipt waits for.
         self.watermark.end_lease();
-        if let Some(store) = self.store.as_ref().filter(|_| was_listed)
+        if let Some(store) = self.store.as_ref().filter(|_| may_be_listed)
             && let Err(fault) = store
                 .leave(self.redis_deadline(), self.membership.id())
                 .await

@@ -77,6 +77,7 @@ impl Context {
             let listed = validated.listed;
             if listed {
                 self.membership.listed(request);
+                self.unlist_if_left(store).await?;
             }
             let sequence = validated.sequence;
             match (self.watermark.judge(request, sequence), sequence) {

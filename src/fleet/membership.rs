@@ -116,11 +116,16 @@ impl Membership {
         !std::mem::replace(&mut self.state().swept, true)
     }
 
-    /// It is not to be listed any more. Whether it was.
+    /// It is not to be listed any more. Whether the store may list it: also one that heard otherwise may still be there.
     pub fn leave(&self) -> bool {
         let mut state = self.state();
-        state.left = true;
-        std::mem::take(&mut state.listed)
+        let first = !std::mem::replace(&mut state.left, true);
+        state.listed = false;
+        first && state.renew_at > Duration::ZERO
+    }
+
+    pub fn has_left(&self) -> bool {
+        self.state().left
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -172,8 +177,10 @@ mod tests {
         assert!(!membership.note(&asked, 1));
         membership.listed(watermark.request(LEASE));
         assert!(membership.note(&asked, 1));
-        assert!(membership.leave());
+        membership.lost(1);
+        assert!(membership.leave(), "its field may still be there");
         assert!(!membership.note(&asked, 1) && !membership.may_lease());
+        assert!(!membership.leave(), "it has left");
         membership.listed(watermark.request(LEASE));
         assert!(!membership.may_lease());
     }
