@@ -256,9 +256,6 @@ async fn reads_and_invalidations_cost_what_they_are_counted_as_and_no_more_than_
     for (what, cost, most) in &costs {
         assert!(cost <= most, "{what} costs {cost}: {costs:?}");
     }
-    if std::env::var_os("SHOW_COSTS").is_some() {
-        panic!("{costs:#?}");
-    }
 }
 
 /// The operations that the situations above do not have.
