@@ -266,7 +266,6 @@ test.serial('with ADMIN_TOKEN, the admin routes ask for it and the others do not
     ['GET', '/api/debug/system-prompt'],
     ['GET', '/console/state'],
     ['GET', '/metrics'],
-    ['GET', '/metrics/resources'],
   ]
   const send = (method, path, authorization) =>
     fetch(instance.url + path, { method, headers: authorization ? { authorization } : {} })

@@ -296,8 +296,10 @@ function isOfTheSameShape(t, text) {
 }
 
 /** Each line that is no comment is a query, and selects something of what `metrics()` gives. */
-function selectsMetrics(t, text) {
+async function selectsMetrics(t, text) {
   const cache = promptCache({ upstashUrl: '', supabaseUrl: '', logLevel: 'silent' })
+  // A resource is counted from its first use on.
+  await cache.fetchActiveSystemPrompt()
   const series = samplesOf(readExposition(cache.metrics()))
   const queries = text.split('\n').filter((line) => !line.startsWith('#'))
   for (const query of queries) {

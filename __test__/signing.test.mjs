@@ -40,7 +40,10 @@ test('what somebody with the token planted is served without a key, and never wi
     t.is(await another.fetchActiveSystemPrompt(), served)
     if (!signingKey) continue
     t.is(await cache.fetchActiveSystemPrompt(), served)
-    await until(async () => (await stack.redis.get(`${prefix}:system-prompt:active`)) === PROMPT, 'the repair')
+    await until(
+      async () => (await stack.redis.get(`${prefix}:system-prompt:active`)) === PROMPT,
+      'the repair',
+    )
     t.true(another.stats().signaturesRefused >= 1)
     const warning = await until(
       () => lines.find(({ message }) => message.includes('signature is missing or wrong')),
