@@ -1,7 +1,7 @@
 //! What many entries cost: commands of the store, loads from the source, and work on an invalidation.
 
 use crate::common::{ScriptedSource, until};
-use crate::world::{Instance, LEASE, Special, World, is, text};
+use crate::world::{Instance, LEASE, Special, World, is, settled, text};
 use allocation_counter::measure;
 use grove_shared_cache::cache::Tier;
 use grove_shared_cache::protocol::Scope;
@@ -16,13 +16,6 @@ fn quiet(push: bool) -> Special {
 
 fn ids(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("id {number}")).collect()
-}
-
-/// Everything that can run has run.
-async fn settled() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// An instance that listens, and holds so many entries that are stored.

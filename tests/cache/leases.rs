@@ -1,7 +1,7 @@
 //! What is served under a lease, and what a lease needs.
 
 use crate::common::{Scene, ScriptedSource, prompt, row, until};
-use crate::world::{LEASE, T1, World};
+use crate::world::{LEASE, T1, World, settled};
 use grove_shared_cache::cache::Tier;
 use grove_shared_cache::store::Phase;
 use std::time::Duration;
@@ -38,10 +38,7 @@ async fn a_lease_is_renewed_by_a_read_that_does_not_wait_for_it() {
         assert_eq!(one.read().await.tier, Tier::Memory);
     }
     until(|| world.link.count("INCRBY") == 2).await;
-    // Everything that can run has run, so the answer is in.
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
+    settled().await;
     world.clock.advance(LEASE * 9 / 10);
     assert_eq!(one.read().await.tier, Tier::Memory);
     assert_eq!(world.source.asked(), 1);

@@ -1,7 +1,7 @@
 //! Invalidations that did not reach the store.
 
 use crate::common::{Scene, ScriptedSource, held, prompt, row};
-use crate::world::{Instance, T1, T2, World, docs};
+use crate::world::{Instance, T1, T2, World, docs, settled};
 use grove_shared_cache::cache::Tier;
 use grove_shared_cache::error::{ErrorCode, Fault};
 use grove_shared_cache::observe::log::Level;
@@ -54,6 +54,18 @@ async fn while_an_invalidation_is_owed_the_store_is_neither_read_nor_filled() {
         Some(prompt("old")),
         "it was not filled"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_an_invalidation_is_owed_the_source_is_asked_once_a_lease_and_not_by_each_hit() {
+    let (world, one) = one_that_owes().await;
+    assert_eq!(one.read().await.tier, Tier::Source);
+    let asked = world.source.asked();
+    for _ in 0..10 {
+        assert_eq!(one.read().await.tier, Tier::Memory);
+        settled().await;
+    }
+    assert_eq!(world.source.asked(), asked);
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,9 +128,7 @@ async fn a_load_under_way_is_not_stored_while_an_invalidation_is_owed() {
     world.link.is_down(false);
     release.send(()).unwrap();
     slow.await.unwrap();
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
+    settled().await;
     assert_eq!(world.link.stored_prompt(), None);
     assert_eq!(one.stats().fills.get(), 0);
 }

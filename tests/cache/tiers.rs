@@ -1,7 +1,7 @@
 //! The order of the tiers: memory, store, source; and what the log says of it.
 
 use crate::common::{LIMITS, Scene, ScriptedSource, prompt, row, until};
-use crate::world::{Special, T1, T2, World};
+use crate::world::{LEASE, Special, T1, T2, World};
 use grove_shared_cache::cache::Tier;
 use grove_shared_cache::config::Limits;
 use grove_shared_cache::error::Fault;
@@ -39,7 +39,8 @@ async fn a_store_without_a_sequence_is_given_one_by_the_first_read() {
     let one = world.instance("one");
     assert_eq!(one.read().await.tier, Tier::Source);
     assert!(world.link.sequence().is_some());
-    // There was no sequence for a fill to be fenced by; the next hit sees to it.
+    // There was no sequence for a fill to be fenced by; a hit before the lease ends sees to it.
+    world.clock.advance(LEASE * 96 / 100);
     assert_eq!(one.read().await.tier, Tier::Memory);
     one.filled(1).await;
     assert_eq!(world.instance("two").read().await.tier, Tier::Redis);

@@ -237,6 +237,13 @@ impl Instance {
     }
 }
 
+/// Until everything that can run has run, in a runtime of one thread.
+pub async fn settled() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 pub fn docs(ids: &[&str]) -> Names {
     ids.iter().map(|id| entry_dependency("docs", id)).collect()
 }
