@@ -29,6 +29,9 @@ const SOURCE_TIMEOUT_MS: u64 = 300;
 /// What a loaded machine may add to a deadline.
 const SLACK_MS: u64 = 1000;
 
+/// The store's answer to an invalidation: how many commands that took, the sequence before, the sequence, notes.
+const INVALIDATED: &str = "{\"result\":[\"5\",\"7\",\"8\",\"\"]}";
+
 /// A cache with its prompt.
 struct Prompt {
     cache: Arc<SharedCache>,
@@ -285,7 +288,7 @@ async fn a_redirect_is_refused_and_the_token_stays_here() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_connection_that_the_peer_closed_is_tried_once_more() {
-    let opened = answer("200 OK", "", "{\"result\":\"5\"}");
+    let opened = answer("200 OK", "", INVALIDATED);
     // Each connection answers one command, and closes as the next one arrives, after it was read.
     let store = ScriptedServer::start(move |_, mut stream| {
         let bytes = opened.clone();
@@ -405,7 +408,7 @@ async fn the_sync_token_of_an_answer_is_sent_with_the_next_command() {
                 .map(str::to_owned);
             sent.send(token).unwrap();
             let headers = format!("connection: close\r\nUpstash-Sync-Token: token-{number}\r\n");
-            let bytes = answer("200 OK", &headers, "{\"result\":\"5\"}");
+            let bytes = answer("200 OK", &headers, INVALIDATED);
             let _ = stream.write_all(&bytes).await;
         }
     })
