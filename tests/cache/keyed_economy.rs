@@ -18,13 +18,22 @@ fn ids(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("id {number}")).collect()
 }
 
+/// Loads and stores these, many at a time.
+async fn fill(instance: &Instance, ids: &[String]) {
+    instance.ask(&ids[0]).await;
+    for ids in ids.chunks(1000) {
+        let asked = ids.iter().map(|id| instance.cache.ask(&instance.entry(id)));
+        for asked in asked.collect::<Vec<_>>() {
+            asked.answer.await;
+        }
+    }
+    instance.stored(ids.len() as u64).await;
+}
+
 /// An instance that listens, and holds so many entries that are stored.
 async fn hot(world: &World, ids: &[String]) -> Instance {
     let one = world.special("one", quiet(true));
-    for id in ids {
-        one.ask(id).await;
-    }
-    one.stored(ids.len() as u64).await;
+    fill(&one, ids).await;
     until(|| one.cache.context().push().1).await;
     one
 }
@@ -86,10 +95,7 @@ async fn a_change_that_was_not_announced_costs_a_look_into_the_log() {
     let world = World::of(ScriptedSource::of([]));
     let ids = ids(1000);
     let one = world.special("one", quiet(false));
-    for id in &ids {
-        one.ask(id).await;
-    }
-    one.stored(ids.len() as u64).await;
+    fill(&one, &ids).await;
     let other = world.special("other", quiet(false));
     let (before, loads) = (one.cache.context().store_commands(), world.loader.asked());
     for lease in 0..LEASES {

@@ -170,7 +170,9 @@ async fn a_prompt_that_was_signed_for_a_generation_before_its_time_is_not_served
         until(|| told.cache.context().stats.pushes.get() == 1).await;
         let now = copy(&world.link);
         put(&world.link, &kept);
-        world.link.put(&format!("{PREFIX}:sequence"), now[4].as_deref());
+        world
+            .link
+            .put(&format!("{PREFIX}:sequence"), now[4].as_deref());
         world.end_leases();
         for reader in [&told, &world.signed("fresh")] {
             assert_eq!(content(&reader.read().await), prompt("two"), "{early}");
