@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_load_begun_before_an_invalidation_is_not_stored() {
     let (load, release) = held(row("old", T1));
     let world = World::of(ScriptedSource::of([load, Scene::NoRow]));
@@ -30,7 +30,7 @@ async fn a_load_begun_before_an_invalidation_is_not_stored() {
     assert_eq!(*one.read().await.value.content, *prompt("new"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_load_of_another_instance_is_fenced_as_well() {
     let (load, release) = held(row("old", T1));
     let world = World::of(ScriptedSource::of([load]));
@@ -52,7 +52,7 @@ async fn a_load_of_another_instance_is_fenced_as_well() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_that_begins_after_an_invalidation_does_not_join_an_earlier_load() {
     let (load, release) = held(row("old", T1));
     let new = || Scene::Row(row("new", T2));
@@ -70,7 +70,7 @@ async fn a_read_that_begins_after_an_invalidation_does_not_join_an_earlier_load(
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_load_begun_before_a_flush_is_not_stored() {
     let (load, release) = held(row("old", T1));
     let world = World::of(ScriptedSource::of([load]));
@@ -86,7 +86,7 @@ async fn a_load_begun_before_a_flush_is_not_stored() {
     assert_eq!(world.link.generation(), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn concurrent_reads_share_one_load() {
     let (load, release) = held(row("one", T1));
     let world = World::of(ScriptedSource::of([load]));
@@ -100,7 +100,7 @@ async fn concurrent_reads_share_one_load() {
     assert_eq!((world.source.asked(), one.stats().joined.get()), (1, 49));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_leaves_the_new_value_in_the_store() {
     let scenes = [Scene::Row(row("old", T1)), Scene::Row(row("new", T2))];
     let world = World::of(ScriptedSource::of(scenes));

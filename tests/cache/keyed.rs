@@ -13,7 +13,7 @@ fn world() -> World {
     World::of(ScriptedSource::of([]))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn reads_of_one_entry_share_a_load_and_others_do_not() {
     let world = world();
     let one = world.instance("one");
@@ -29,7 +29,7 @@ async fn reads_of_one_entry_share_a_load_and_others_do_not() {
     assert_eq!(one.get("a").await, is("a", Tier::Memory));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn that_there_is_none_is_held_for_a_lease_and_never_stored() {
     let world = world();
     let one = world.instance("one");
@@ -48,7 +48,7 @@ async fn that_there_is_none_is_held_for_a_lease_and_never_stored() {
     assert_eq!(world.link.count("Fill"), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn when_a_load_fails_its_fault_is_told_to_the_caller() {
     let world = world();
     let one = world.instance("one");
@@ -62,7 +62,7 @@ async fn when_a_load_fails_its_fault_is_told_to_the_caller() {
     assert_eq!(one.get("a").await, is("one", Tier::Source));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_store_has_lost_is_not_known_to_have_changed_and_stands_in() {
     let world = world();
     let one = world.instance("one");
@@ -76,7 +76,7 @@ async fn what_the_store_has_lost_is_not_known_to_have_changed_and_stands_in() {
     assert_eq!(one.get("a").await.1, Tier::Fallback);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn while_the_store_is_silent_too_the_last_known_value_is_served_as_stale() {
     let world = world();
     let one = world.instance("one");
@@ -97,7 +97,7 @@ async fn while_the_store_is_silent_too_the_last_known_value_is_served_as_stale()
     one.cache.close();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_value_that_is_too_large_is_a_fault_and_not_nothing() {
     let world = world();
     let content = "x".repeat(CONTENT_CAP_BYTES + 1);
@@ -107,7 +107,7 @@ async fn a_value_that_is_too_large_is_a_fault_and_not_nothing() {
     assert_eq!(answer.fault.unwrap().class(), "too-large");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_is_of_what_it_names_and_of_nothing_else() {
     let world = world();
     let one = world.instance("one");
@@ -148,7 +148,7 @@ async fn invalidations_that_come_together_share_a_command() {
     assert_eq!(world.link.count("Invalidate"), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn many_names_go_in_commands_of_a_thousand() {
     let world = world();
     let ids: Vec<_> = (0..2001).map(|number| format!("id {number}")).collect();
@@ -166,7 +166,7 @@ async fn joins(world: &World, id: &str) -> Instance {
     instance
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn looks_that_come_together_share_a_command_and_part_where_the_answer_is_too_large() {
     let world = world();
     let one = world.instance("one");
@@ -200,7 +200,7 @@ async fn looks_that_come_together_share_a_command_and_part_where_the_answer_is_t
     assert_eq!(world.loader.asked(), before + 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn ids_that_look_alike_are_apart() {
     let world = world();
     let one = world.instance("one");

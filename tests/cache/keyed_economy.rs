@@ -38,7 +38,7 @@ async fn hot(world: &World, ids: &[String]) -> Instance {
     one
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hit_asks_nobody() {
     let world = World::of(ScriptedSource::of([]));
     let ids = ids(100);
@@ -54,7 +54,7 @@ async fn a_hit_asks_nobody() {
     assert_eq!(world.loader.asked(), ids.len());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn however_many_entries_are_hot_a_lease_costs_one_command_and_a_change_one_reload() {
     const LEASES: usize = 20;
     for count in [1, 1000, 10_000] {
@@ -89,7 +89,7 @@ async fn however_many_entries_are_hot_a_lease_costs_one_command_and_a_change_one
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_that_was_not_announced_costs_a_look_into_the_log() {
     const LEASES: usize = 20;
     let world = World::of(ScriptedSource::of([]));
@@ -117,7 +117,7 @@ async fn a_change_that_was_not_announced_costs_a_look_into_the_log() {
     assert_eq!(world.loader.asked() - loads, LEASES);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_does_not_walk_the_entries() {
     let mut costs = Vec::new();
     for count in [10, 10_000] {
@@ -136,7 +136,7 @@ async fn an_invalidation_does_not_walk_the_entries() {
     assert_eq!(costs[0].count_total, costs[1].count_total);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fleet_loads_an_entry_once_per_expiry_and_not_all_at_once() {
     const ENTRIES: usize = 50;
     let world = World::of(ScriptedSource::of([]));

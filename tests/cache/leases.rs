@@ -10,7 +10,7 @@ fn one_row() -> World {
     World::of(ScriptedSource::of([Scene::Row(row("one", T1))]))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn under_a_lease_nobody_is_asked() {
     let world = one_row();
     let one = world.instance("one");
@@ -27,7 +27,7 @@ async fn under_a_lease_nobody_is_asked() {
     assert_eq!(world.source.asked(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_by_a_read_that_does_not_wait_for_it() {
     let world = one_row();
     let one = world.instance("one");
@@ -44,7 +44,7 @@ async fn a_lease_is_renewed_by_a_read_that_does_not_wait_for_it() {
     assert_eq!(world.source.asked(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_store_does_not_answer_for_has_no_lease_until_the_breaker_opens() {
     let world = one_row();
     let one = world.instance("one");
@@ -65,7 +65,7 @@ async fn what_the_store_does_not_answer_for_has_no_lease_until_the_breaker_opens
     assert_eq!(one.read().await.tier, Tier::Source, "for a lease");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_instance_that_the_store_lost_is_listed_again_before_it_has_a_lease() {
     let world = one_row();
     let one = world.instance("one");

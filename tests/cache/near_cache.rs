@@ -19,7 +19,7 @@ fn limited(max_entries: u64, max_bytes: u64) -> (World, Instance) {
     (world, one)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_more_entries_are_held_than_allowed_and_what_is_read_again_stays() {
     let (_world, one) = limited(100, 64 << 20);
     for id in 0..1000 {
@@ -34,7 +34,7 @@ async fn no_more_entries_are_held_than_allowed_and_what_is_read_again_stays() {
     assert!(entries.take_vacated().is_empty(), "each is told once");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_held_takes_no_more_bytes_than_allowed() {
     let max_bytes = 4 << 20;
     let (world, one) = limited(100_000, max_bytes);
@@ -55,7 +55,7 @@ async fn what_is_held_takes_no_more_bytes_than_allowed() {
     assert!(held > 100 && held as u64 * 30_000 <= bytes, "{held} values");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_value_that_is_larger_than_all_room_is_served_and_not_held() {
     let (world, one) = limited(1000, 100_000);
     one.get("small").await;
@@ -70,7 +70,7 @@ async fn a_value_that_is_larger_than_all_room_is_served_and_not_held() {
     assert!(one.cache.find(&one.docs, "large").is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_evicted_entry_that_somebody_keeps_is_invalidated_like_any_other() {
     let (world, one) = limited(4, 64 << 20);
     let mut entries = Vec::new();

@@ -13,7 +13,7 @@ fn pending(instance: &Instance) -> bool {
     instance.cache.context().invalidation_pending()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_that_does_not_reach_the_store_fails() {
     let world = World::of(ScriptedSource::of([]));
     let one = world.instance("one");
@@ -169,7 +169,7 @@ async fn what_is_owed_is_made_up_for_name_by_name() {
     assert_eq!(one.get("c").await.1, Tier::Source);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_store_an_invalidation_reaches_its_own_instance() {
     let world = World::of(ScriptedSource::of([]));
     let one = world.alone("one");

@@ -37,7 +37,7 @@ fn with_legacy(value: Option<Value>) -> Special {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_active_row_gives_the_fallback_which_is_never_stored() {
     let scenes = [Scene::NoRow, Scene::Row(row("one", T1))];
     let world = World::of(ScriptedSource::of(scenes));
@@ -55,7 +55,7 @@ async fn no_active_row_gives_the_fallback_which_is_never_stored() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_the_source_the_legacy_source_stands_in_and_is_never_stored() {
     let world = World::of(ScriptedSource::of([fault()]));
     let legacy = json!({ "content": "legacy prompt", "source": "gcs-legacy" });
@@ -68,7 +68,7 @@ async fn without_the_source_the_legacy_source_stands_in_and_is_never_stored() {
     assert_eq!(world.link.stored_prompt(), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_legacy_value_that_is_no_prompt_gives_the_fallback() {
     let world = World::of(ScriptedSource::of([Scene::NoRow]));
     let one = world.special("one", with_legacy(Some(json!(5))));
@@ -100,7 +100,7 @@ async fn a_source_that_hangs_leaves_half_of_the_time_to_the_legacy_source() {
     assert_eq!(begun.elapsed().as_millis(), 1000);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_last_known_value_stands_in_when_neither_store_nor_source_answers() {
     let scenes = [Scene::Row(row("one", T1)), fault(), fault(), fault()];
     let world = World::of(ScriptedSource::of(scenes));
@@ -129,7 +129,7 @@ async fn the_last_known_value_stands_in_when_neither_store_nor_source_answers() 
     one.cache.close();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_value_that_another_instance_invalidated_does_not_stand_in() {
     let scenes = [Scene::Row(row("old", T1)), Scene::NoRow, fault()];
     let world = World::of(ScriptedSource::of(scenes));
@@ -155,7 +155,7 @@ impl Source for Broken {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_load_that_panics_is_answered_by_the_fallback_and_told() {
     let world = World::of(ScriptedSource::of([]));
     let broken = Special {

@@ -15,7 +15,7 @@ fn one_row() -> World {
     World::of(ScriptedSource::of([Scene::Row(row("one", T1))]))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_source_gave_is_stored_and_the_next_read_is_a_hit() {
     let world = one_row();
     let one = world.instance("one");
@@ -32,7 +32,7 @@ async fn what_the_source_gave_is_stored_and_the_next_read_is_a_hit() {
     assert_eq!(world.source.asked(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_store_without_a_sequence_is_given_one_by_the_first_read() {
     let world = one_row();
     world.link.store.flush();
@@ -46,7 +46,7 @@ async fn a_store_without_a_sequence_is_given_one_by_the_first_read() {
     assert_eq!(world.instance("two").read().await.tier, Tier::Redis);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_tells_its_hit_at_debug_level_only() {
     let world = one_row();
     let one = world.instance("one");
@@ -66,7 +66,7 @@ async fn a_read_tells_its_hit_at_debug_level_only() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_expired_value_is_loaded_again() {
     let scenes = [Scene::Row(row("one", T1)), Scene::Row(row("two", T2))];
     let world = World::of(ScriptedSource::of(scenes));
@@ -77,7 +77,7 @@ async fn an_expired_value_is_loaded_again() {
     assert_eq!(*one.read().await.value.content, *prompt("two"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_the_store_the_source_is_read_and_the_outage_is_told_once() {
     let world = one_row();
     let one = world.instance("one");
@@ -104,7 +104,7 @@ async fn without_the_store_the_source_is_read_and_the_outage_is_told_once() {
     assert_eq!(one.stats().store_faults.get(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_row_that_is_no_prompt_is_told_once_by_its_id_and_not_stored() {
     let mut broken = row("one", T1);
     broken.insert("payload".into(), json!({ "identity": ["secret"] }));
@@ -123,7 +123,7 @@ async fn a_row_that_is_no_prompt_is_told_once_by_its_id_and_not_stored() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_prompt_over_the_cap_is_no_prompt() {
     let large = Scene::Row(row(&"x".repeat(4 << 20), T1));
     let world = World::of(ScriptedSource::of([large]));
@@ -135,7 +135,7 @@ async fn a_prompt_over_the_cap_is_no_prompt() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_state_that_comes_back_is_told_again() {
     let world = World::of(ScriptedSource::of([Scene::NoRow, Scene::NoRow]));
     let one = world.instance("one");
@@ -161,7 +161,7 @@ async fn a_state_that_comes_back_is_told_again() {
     assert_eq!(warned, no_row, "it had ended in between");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_store_that_can_be_read_and_not_filled_is_told_once() {
     let world = one_row();
     world.link.refuses_fills.store(true, SeqCst);
@@ -186,7 +186,7 @@ async fn a_store_that_can_be_read_and_not_filled_is_told_once() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fallback_names_the_generation_that_the_store_gave() {
     let world = World::of(ScriptedSource::of([Scene::NoRow]));
     let one = world.instance("one");
@@ -195,7 +195,7 @@ async fn a_fallback_names_the_generation_that_the_store_gave() {
     assert_eq!(one.read().await.generation, generation);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_last_fault_is_known_by_its_class() {
     let world = World::of(ScriptedSource::of([Scene::Fault(Fault::QuotaExceeded)]));
     let one = world.instance("one");
