@@ -157,5 +157,6 @@ mod tests {
         ] {
             assert_eq!(Scope::parse(&scope.to_text()), scope);
         }
+        assert_eq!(Scope::parse("docs:a,*"), Scope::Everything);
     }
 }
