@@ -151,7 +151,7 @@ async fn a_fleet_asks_the_source_at_most_twice_per_expiry_and_no_reader_waits_fo
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_costs_at_most_1_2_commands_a_second_at_any_read_rate_and_none_when_idle() {
+async fn an_instance_costs_at_most_1_3_commands_a_second_at_any_read_rate_and_none_when_idle() {
     for every_ms in [1, 100] {
         let fleet = Fleet::of(2, 300);
         fleet.traffic(every_ms, 66_000);
@@ -159,7 +159,7 @@ async fn an_instance_costs_at_most_1_2_commands_a_second_at_any_read_rate_and_no
         let before = fleet.commands();
         sleep(ms(60_000)).await;
         let rate = (fleet.commands() - before) as f64 / 60.0 / 2.0;
-        assert!((0.9..=1.2).contains(&rate), "{rate} a second");
+        assert!((0.9..=1.3).contains(&rate), "{rate} a second");
         sleep(ms(60_000)).await;
         let before = fleet.commands();
         sleep(ms(600_000)).await;
